@@ -1,0 +1,150 @@
+//! The valid configuration. What is here can be used without another check.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::base::Fault;
+use crate::identity::CallersSettings;
+use crate::provider::{ApiKeyPlacement, Provider};
+
+/// A whole configuration: the file, and the entries of `providers_dir`.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the file lies, for messages and for watching.
+    pub file: PathBuf,
+    /// `providers_dir`, already relative to the file.
+    pub providers_dir: Option<PathBuf>,
+    /// gRPC.
+    pub listen: Listen,
+    /// HTTP for operators.
+    pub admin: Option<AdminSettings>,
+    /// Who may call.
+    pub callers: CallersSettings,
+    /// The entries, files of `providers_dir` by name first, then the list in the file.
+    pub providers: Vec<ProviderEntry>,
+    /// Where plain names of `credential_ref` are looked up.
+    pub store: FileStore,
+    /// What happens to a request that is nobody's.
+    pub on_no_provider: OnNoProvider,
+    /// Bounds.
+    pub limits: Limits,
+    /// What somebody should look at. Never a fault: with a fault there is no `Config`.
+    pub warnings: Vec<Fault>,
+}
+
+/// The section `listen`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// At least one.
+    pub grpc: Vec<ListenAddress>,
+    /// TLS on the TCP addresses; never on Unix sockets.
+    pub tls: Option<ServerTls>,
+    /// How long a drain may take.
+    pub shutdown_grace: Duration,
+}
+
+/// Where gRPC is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListenAddress {
+    /// `127.0.0.1:9002`.
+    Tcp(SocketAddr),
+    /// `unix:/run/bouncer/grpc.sock`, relative paths relative to the file.
+    Unix(PathBuf),
+}
+
+/// The section `listen.tls`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerTls {
+    /// PEM chain.
+    pub certificate: PathBuf,
+    /// PEM key.
+    pub private_key: PathBuf,
+    /// PEM certificates; with them every peer must show a certificate of theirs.
+    pub client_ca: Option<PathBuf>,
+    /// URI or DNS SANs of accepted peers; empty is everybody whom `client_ca` signed.
+    pub allowed_peers: Vec<String>,
+}
+
+/// The section `admin`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminSettings {
+    /// Where `/healthz`, `/readyz` and `/metrics` are served.
+    pub listen: SocketAddr,
+}
+
+/// One entry of `providers`.
+#[derive(Clone, Debug)]
+pub struct ProviderEntry {
+    /// What decides.
+    pub provider: Provider,
+    /// Where its credential comes from.
+    pub credential: CredentialSettings,
+}
+
+/// How the credential of an entry is made, by auth type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CredentialSettings {
+    /// `auth_type: api_key`.
+    ApiKey {
+        /// `credential_ref`.
+        credential_ref: String,
+        /// `api_key.header` and `.prefix`, else the provider's own.
+        placement: ApiKeyPlacement,
+    },
+}
+
+/// `secrets.file`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileStore {
+    /// `secrets/<name>/<key>` lie below it.
+    pub root: PathBuf,
+}
+
+/// `on_no_provider`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnNoProvider {
+    /// 403 `no_provider`.
+    Deny,
+    /// Leave the request alone.
+    Pass,
+}
+
+/// The section `limits`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest request body that is looked at, and the base of the largest gRPC message. Default 16 MiB.
+    pub max_body: usize,
+    /// Longest token. Default 16 KiB.
+    pub max_token: usize,
+    /// Largest header block of a gRPC request and, with `max_body`, of a message. Default 96 KiB.
+    pub max_headers: usize,
+    /// Concurrent streams of one connection. Default 10 000.
+    pub max_streams: u32,
+    /// Connections at once. Default 4 096.
+    pub max_connections: usize,
+    /// Verified tokens remembered. Default 100 000.
+    pub verified_tokens: usize,
+    /// A stream that waits longer for Envoy's next message ends. Default 5 min.
+    pub stream_idle: Duration,
+    /// No stream lives longer. Default 1 h.
+    pub stream_total: Duration,
+    /// Longest wait for a key set or a cold credential; shorter than Envoy's own `message_timeout`. Default 400 ms.
+    pub patience: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_body: 16 << 20,
+            max_token: 16 << 10,
+            max_headers: 96 << 10,
+            max_streams: 10_000,
+            max_connections: 4_096,
+            verified_tokens: 100_000,
+            stream_idle: Duration::from_secs(300),
+            stream_total: Duration::from_secs(3_600),
+            patience: Duration::from_millis(400),
+        }
+    }
+}

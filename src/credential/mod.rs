@@ -1,0 +1,23 @@
+//! What goes on the request, and the only place that puts it there.
+
+mod api_key;
+mod attach;
+
+pub use api_key::{ApiKey, ApiKeyError};
+pub use attach::{attach, strip};
+
+use smallvec::SmallVec;
+
+use crate::base::UnixTime;
+use crate::request::SetHeader;
+
+/// Header lines of one credential, made when it changes and shared by every request until then.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// Lines that are always set.
+    pub set: SmallVec<[SetHeader; 3]>,
+    /// Lines that are set only where the caller sent none (`anthropic-version`).
+    pub default: SmallVec<[SetHeader; 1]>,
+    /// Until when it may be used; none for a key without an end.
+    pub expires_at: Option<UnixTime>,
+}

@@ -1,0 +1,1 @@
+//! Client certificates: Envoy's attributes, ext_authz `source.principal`, or `x-forwarded-client-cert`.

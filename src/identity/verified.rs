@@ -1,0 +1,48 @@
+//! The proof that a caller was authenticated. Its constructor is not visible outside this room.
+
+use std::sync::Arc;
+
+use super::{AuthContext, Principal, SpiffeId};
+use crate::base::UnixTime;
+
+/// A principal whose token, certificate or downstream facts were verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedPrincipal {
+    principal: Principal,
+    auth_context: AuthContext,
+    not_after: UnixTime,
+}
+
+/// The verified principal of one request, and the workload that speaks for it when a certificate came beside the token.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Who.
+    pub principal: Arc<VerifiedPrincipal>,
+    /// The certificate's SPIFFE ID, where the principal comes from a token.
+    pub via: Option<SpiffeId>,
+}
+
+impl VerifiedPrincipal {
+    /// Only what verified a token or a certificate may call this.
+    pub(super) fn new(principal: Principal, auth_context: AuthContext, not_after: UnixTime) -> Self {
+        Self { principal, auth_context, not_after }
+    }
+
+    /// Who it is.
+    #[must_use]
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// How they authenticated.
+    #[must_use]
+    pub fn auth_context(&self) -> &AuthContext {
+        &self.auth_context
+    }
+
+    /// From this second on the proof is void (`exp` and the issuer's leeway).
+    #[must_use]
+    pub fn not_after(&self) -> UnixTime {
+        self.not_after
+    }
+}

@@ -1,0 +1,27 @@
+//! bouncer: the server that Envoy asks before a request goes to an LLM provider.
+//!
+//! A request takes one straight way; each stage is one module and hands a proof to the next:
+//!
+//! ```text
+//! Envoy ──gRPC──> serve ─> envoy/ext_proc or envoy/ext_authz: bytes -> request::RequestView
+//!                             │  pipeline::run
+//!    provider::Catalog::find  │  whose request is it                      Provider
+//!    identity::Callers        │  who calls                                VerifiedPrincipal
+//!    policy::evaluate         │  may they, and was it MFA                 Permit
+//!    token::Store             │  the provider's credential, always fresh  Credential
+//!    credential::attach       ▼  caller's headers off, provider's on      HeaderMutation
+//!                          envoy/*/response: Outcome -> bytes
+//! ```
+//!
+//! The modules are floors, lowest first: each imports only from those above it in this list (`tests/tidy.rs` checks).
+
+pub mod base;
+pub mod request;
+pub mod identity;
+pub mod policy;
+pub mod provider;
+pub mod credential;
+pub mod secrets;
+pub mod outbound;
+pub mod token;
+pub mod config;

@@ -1,0 +1,25 @@
+//! Why a fetch failed. Names an origin at most, never a query, a body or a header.
+
+use thiserror::Error;
+
+/// What a fetch can end with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[allow(missing_docs, reason = "the sentence is the documentation")]
+pub enum OutboundError {
+    #[error("could not connect or was cut off")]
+    Connect,
+    #[error("no answer in time")]
+    Timeout,
+    #[error("answered with status {0}")]
+    Status(u16),
+    #[error("answered with a redirect, which is never followed")]
+    Redirect,
+    #[error("the answer is larger than {0} bytes")]
+    TooLarge(usize),
+    #[error("the answer is not the document that was asked for")]
+    Document,
+    #[error("the discovery document names another issuer")]
+    IssuerMismatch,
+    #[error("the discovery document's jwks_uri is not https, nor http to loopback")]
+    InsecureJwksUri,
+}

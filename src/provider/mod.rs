@@ -1,0 +1,13 @@
+//! The configured LLM services, which requests are theirs, and how each of them words an error.
+
+mod catalog;
+mod dialect;
+mod glob;
+mod kind;
+mod placement;
+
+pub use catalog::{Catalog, Conflict, Find, Match, MetadataMatch, Provider};
+pub use dialect::{Dialect, ErrorText};
+pub use glob::Glob;
+pub use kind::{AuthType, ProviderKind};
+pub use placement::ApiKeyPlacement;

@@ -1,0 +1,103 @@
+//! Header names and values of a request, as slices of the message they came in.
+
+use smallvec::SmallVec;
+
+/// One header line. Envoy hands names over in lower case; what a client spelled with `_` or `.` stays as it was.
+#[derive(Clone, Copy)]
+pub struct Header<'a> {
+    /// Name as Envoy sent it.
+    pub name: &'a str,
+    /// Value as bytes: it need not be UTF-8.
+    pub value: &'a [u8],
+}
+
+/// All header lines in the order they came, pseudo headers included.
+#[derive(Default)]
+pub struct Headers<'a>(SmallVec<[Header<'a>; 32]>);
+
+impl<'a> Headers<'a> {
+    /// Appends a line.
+    pub fn push(&mut self, name: &'a str, value: &'a [u8]) {
+        self.0.push(Header { name, value });
+    }
+
+    /// Every line.
+    pub fn iter(&self) -> impl Iterator<Item = Header<'a>> + '_ {
+        self.0.iter().copied()
+    }
+
+    /// Every value of the header with just this lower-case name (ASCII case of the line does not matter).
+    pub fn all<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'a [u8]> + 's {
+        self.0.iter().filter(move |line| line.name.eq_ignore_ascii_case(name)).map(|line| line.value)
+    }
+
+    /// The value of a header that stands there once; none when it is absent **or stands there more than once**.
+    #[must_use]
+    pub fn only(&self, name: &str) -> Option<&'a [u8]> {
+        let mut values = self.all(name);
+        match (values.next(), values.next()) {
+            (Some(value), None) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Whether a line of this name is there.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.all(name).next().is_some()
+    }
+}
+
+impl<'a> FromIterator<(&'a str, &'a [u8])> for Headers<'a> {
+    fn from_iter<I: IntoIterator<Item = (&'a str, &'a [u8])>>(lines: I) -> Self {
+        Self(lines.into_iter().map(|(name, value)| Header { name, value }).collect())
+    }
+}
+
+/// Whether `name`, folded as lenient servers fold it (case, `_` and `.` read as `-`, blanks at the end dropped), is
+/// `canonical`. Application servers that build CGI names cannot tell `X_Api_Key` from `x-api-key`
+/// (CVE-2025-64484, CVE-2026-39858).
+#[must_use]
+pub fn folded_eq(name: &str, canonical: &str) -> bool {
+    let name = name.trim_ascii();
+    name.len() == canonical.len() && folds_to_prefix(name, canonical)
+}
+
+/// Whether `name`, folded the same way, begins with `prefix`.
+#[must_use]
+pub fn folds_to_prefix(name: &str, prefix: &str) -> bool {
+    let name = name.trim_ascii_start().as_bytes();
+    name.len() >= prefix.len() && name.iter().zip(prefix.as_bytes()).all(|(byte, want)| fold(*byte) == *want)
+}
+
+const fn fold(byte: u8) -> u8 {
+    match byte {
+        b'_' | b'.' => b'-',
+        other => other.to_ascii_lowercase(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lenient_spellings_fold_to_the_canonical_name() {
+        for name in ["x-api-key", "X_Api_Key", "x.api.key", "X-API-KEY ", "x_api-key\t"] {
+            assert!(folded_eq(name, "x-api-key"), "{name}");
+        }
+        for name in ["x-api-keys", "xapikey", "", "x-api-ke"] {
+            assert!(!folded_eq(name, "x-api-key"), "{name}");
+        }
+        assert!(folds_to_prefix("X_Amz.Date", "x-amz-"));
+        assert!(!folds_to_prefix("x-am", "x-amz-"));
+    }
+
+    #[test]
+    fn a_header_that_stands_there_twice_is_not_the_only_one() {
+        let headers: Headers<'_> = [("a", b"1".as_slice()), ("b", b"2"), ("a", b"3")].into_iter().collect();
+        assert_eq!(headers.only("a"), None);
+        assert_eq!(headers.only("b"), Some(b"2".as_slice()));
+        assert_eq!(headers.all("A").count(), 2);
+    }
+}

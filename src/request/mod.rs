@@ -1,0 +1,13 @@
+//! One request as Envoy describes it, borrowed from the bytes that Envoy sent, and the answer's header mutations.
+
+mod facts;
+mod headers;
+mod mutation;
+mod path;
+mod view;
+
+pub use facts::{EnvoyFacts, MetadataLookup, MetadataSource, NoMetadata, PeerFacts, VerifiedFacts};
+pub use headers::{Header, Headers, folded_eq, folds_to_prefix};
+pub use mutation::{HeaderMutation, HeaderValue, SetHeader};
+pub use path::{Path, PathError};
+pub use view::{Half, RequestError, RequestView};

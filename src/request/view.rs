@@ -1,0 +1,93 @@
+//! The request that is decided upon: method, authority and path read once, the rest as it came.
+
+use thiserror::Error;
+
+use super::{EnvoyFacts, Headers, Path, PathError};
+
+/// Which part of the line a filter runs. Said by the operator in Envoy's `grpc_service.initial_metadata`, key `x-bouncer-half`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Half {
+    /// One filter does everything.
+    Whole,
+    /// Verify the caller, leave the facts in dynamic metadata, remove the caller's credentials.
+    Downstream,
+    /// Per attempt: take the facts from dynamic metadata, decide, attach.
+    Upstream,
+}
+
+/// One request.
+pub struct RequestView<'a> {
+    /// `:method`.
+    pub method: &'a str,
+    /// `:authority`, with a port if the caller sent one.
+    pub authority: &'a str,
+    /// `:path` as it came; [`RequestView::path`] reads it.
+    pub raw_path: &'a str,
+    /// All lines.
+    pub headers: Headers<'a>,
+    /// What Envoy says of it.
+    pub envoy: EnvoyFacts<'a>,
+    /// Which part of the line this filter runs.
+    pub half: Half,
+}
+
+/// Why a request cannot be decided upon. The caller gets 400.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum RequestError {
+    /// `:method`, `:authority` or `:path` is missing, empty, doubled or not text.
+    #[error("{0} is missing, doubled or not text")]
+    PseudoHeader(&'static str),
+    /// A tunnel has no request to decide upon (CVE-2025-64763).
+    #[error("CONNECT is not served")]
+    Connect,
+    /// The path has two readings.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// A header came with two different values in one line (`value` and `raw_value`).
+    #[error("a header has two values in one line")]
+    TwoValues,
+    /// A header that decides is not text, or a name is not.
+    #[error("a header is not text")]
+    NotText,
+    /// More headers than any client sends.
+    #[error("there are too many headers")]
+    TooManyHeaders,
+}
+
+impl<'a> RequestView<'a> {
+    /// Reads the pseudo headers and puts the view together.
+    ///
+    /// # Errors
+    /// [`RequestError`] when one of them is missing, doubled or not text, or when the method is CONNECT.
+    pub fn new(headers: Headers<'a>, envoy: EnvoyFacts<'a>, half: Half) -> Result<Self, RequestError> {
+        let method = pseudo(&headers, ":method")?;
+        if method.eq_ignore_ascii_case("connect") {
+            return Err(RequestError::Connect);
+        }
+        let authority = pseudo(&headers, ":authority")?;
+        let raw_path = pseudo(&headers, ":path")?;
+        Ok(Self { method, authority, raw_path, headers, envoy, half })
+    }
+
+    /// The path, if it means one thing only.
+    ///
+    /// # Errors
+    /// [`RequestError::Path`].
+    pub fn path(&self) -> Result<Path<'a>, RequestError> {
+        Ok(Path::parse(self.raw_path)?)
+    }
+
+    /// The path without its query, for records; it may have two readings.
+    #[must_use]
+    pub fn path_for_the_record(&self) -> &'a str {
+        self.raw_path.split(['?', '#']).next().unwrap_or_default()
+    }
+}
+
+fn pseudo<'a>(headers: &Headers<'a>, name: &'static str) -> Result<&'a str, RequestError> {
+    headers
+        .only(name)
+        .and_then(|value| str::from_utf8(value).ok())
+        .filter(|value| !value.is_empty())
+        .ok_or(RequestError::PseudoHeader(name))
+}

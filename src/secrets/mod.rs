@@ -1,0 +1,30 @@
+//! Where long-lived material lies. Here: a directory in the layout of mounted Kubernetes Secrets.
+
+mod file;
+
+pub use file::FileSecrets;
+
+use crate::base::Secret;
+
+/// A store of named secrets with named values.
+pub trait SecretSource: Send + Sync {
+    /// The value of `key` in the secret `name`, one trailing newline dropped; none when the secret has no such key.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the secret is not there or cannot be read.
+    fn read(&self, name: &str, key: &str) -> Result<Option<Secret<String>>, ReadError>;
+}
+
+/// Why a value could not be read. Holds paths, never values.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the sentence is the documentation")]
+pub enum ReadError {
+    #[error("{path} is not there")]
+    Missing { path: String },
+    #[error("{path} cannot be read: {kind}")]
+    Io { path: String, kind: std::io::ErrorKind },
+    #[error("{path} is larger than 64 KiB")]
+    TooLarge { path: String },
+    #[error("{path} is not UTF-8")]
+    NotText { path: String },
+}

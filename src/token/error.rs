@@ -1,0 +1,32 @@
+//! Why there is no credential.
+
+use thiserror::Error;
+
+/// What a request is told: 503 with `Retry-After`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Unavailable {
+    /// The secret was never good.
+    #[error("no usable secret yet")]
+    Never,
+    /// The last good one has ended.
+    #[error("the last credential has expired")]
+    Expired,
+}
+
+/// What is wrong with a secret, for the operator's log, `/readyz` and `bouncer check`. Never holds a value.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[allow(missing_docs, reason = "the sentence is the documentation")]
+pub enum SecretFault {
+    #[error("secret {name:?} is not there ({path})")]
+    Missing { name: String, path: String },
+    #[error("secret {name:?} has none of the keys {keys}")]
+    NoKey { name: String, keys: &'static str },
+    #[error("secret {name:?}: {path} cannot be read: {kind}")]
+    Read { name: String, path: String, kind: std::io::ErrorKind },
+    #[error("secret {name:?}: {what}")]
+    Unusable { name: String, what: crate::credential::ApiKeyError },
+    #[error("secret {name:?}: {key} is larger than 64 KiB or not UTF-8")]
+    NotText { name: String, key: String },
+    #[error("secret {name:?}: expires_at is neither RFC 3339 nor Unix seconds")]
+    ExpiresAt { name: String },
+}

@@ -1,0 +1,9 @@
+//! Credentials by provider: what a request takes, and who renews it.
+
+mod error;
+mod static_key;
+mod store;
+
+pub use error::{SecretFault, Unavailable};
+pub use static_key::read_api_key;
+pub use store::{Handle, Store};
