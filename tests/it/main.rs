@@ -15,6 +15,7 @@ mod certificates;
 mod counterparts;
 mod decisions;
 mod failover;
+mod health;
 mod outage;
 mod rotation;
 mod sdks;

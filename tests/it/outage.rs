@@ -33,7 +33,7 @@ fn nothing_passes_a_stopped_server_and_everything_a_continued_one() {
         let world = World::with(WorldOptions { front, ..WorldOptions::new(placement, version) });
         let token = world.token("alice");
         assert_eq!(world.ask("openai", chat(&token)).status, 200);
-        world.bouncer.process.signal(Signal::STOP);
+        world.bouncer.process.stop();
         let arrived = world.provider.arrived();
         for _ in 0..3 {
             assert_eq!(world.ask("openai", chat(&token)).status, 504, "{placement:?} {version:?}");

@@ -42,7 +42,7 @@ fn an_sdk_is_asked_to_step_up_and_then_is_served() {
     let world = World::start(Placement::ExtAuthz, Version::Newest);
     let shown = ask(&world, "openai", "openai-mfa", &world.token("alice"));
     assert_eq!(shown["status"], 401, "{shown}");
-    assert!(sentence(&shown).contains("insufficient_user_authentication"), "{shown}");
+    assert_eq!(shown["code"], "insufficient_user_authentication", "{shown}");
     assert!(shown["challenge"].as_str().unwrap().contains(r#"acr_values="urn:example:mfa""#), "{shown}");
     let shown = ask(&world, "openai", "openai-mfa", &world.token("alice-mfa"));
     assert_eq!(shown["text"], "Hello.", "{shown}");

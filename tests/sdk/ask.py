@@ -34,4 +34,4 @@ try:
 except (openai.APIStatusError, anthropic.APIStatusError) as error:
     challenge = error.response.headers.get("www-authenticate")
     shown = {"class": type(error).__name__, "status": error.status_code, "sentence": str(error), "challenge": challenge}
-    print(json.dumps(shown))
+    print(json.dumps(shown | {"code": getattr(error, "code", None)}))

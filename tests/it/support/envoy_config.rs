@@ -179,6 +179,7 @@ pub(crate) fn listener(name: &str, mut filters: Vec<Value>, virtual_hosts: &Valu
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": name,
         "use_remote_address": true,
+        "preserve_external_request_id": true,
         "http_filters": filters,
         "route_config": {"name": name, "virtual_hosts": virtual_hosts},
     });

@@ -21,11 +21,28 @@ impl Secrets {
     /// Fails where `text` has a secret, and does not print it.
     #[track_caller]
     pub(crate) fn check(&self, place: &str, text: &str) {
-        for (n, secret) in self.0.lock().unwrap().iter().enumerate() {
-            if let Some(at) = text.find(secret.as_str()) {
-                let line = text[..at].matches('\n').count() + 1;
-                panic!("{place}: secret number {n} shows up in line {line}");
-            }
+        if let Some((secret, line)) = self.find(text) {
+            panic!("{place}: secret number {secret} shows up in line {line}");
         }
     }
+
+    /// Which secret, and in which line.
+    fn find(&self, text: &str) -> Option<(usize, usize)> {
+        self.0.lock().unwrap().iter().enumerate().find_map(|(n, secret)| {
+            let at = text.find(secret.as_str())?;
+            Some((n, text[..at].matches('\n').count() + 1))
+        })
+    }
+}
+
+/// A harness that finds nothing would let everything pass.
+#[test]
+fn a_key_and_every_telling_part_of_a_token_are_found() {
+    let secrets = Secrets::default();
+    secrets.add("sk-openai-1");
+    secrets.add_token("eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.c2lnbmF0dXJl");
+    assert_eq!(secrets.find("key=sk-openai-1;"), Some((0, 1)));
+    assert_eq!(secrets.find("x\n\"eyJzdWIiOiJhIn0\""), Some((2, 2)));
+    assert_eq!(secrets.find("x c2lnbmF0dXJl"), Some((3, 1)));
+    assert_eq!(secrets.find("eyJhbGciOiJub25lIn0 sk-openai-2"), None);
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Instant;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use super::PATIENCE;
 
@@ -82,6 +82,13 @@ impl Process {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
+    /// Stops it, and waits until each of its threads stands still: the signal alone takes its time.
+    pub(crate) fn stop(&self) {
+        self.signal(Signal::STOP);
+        let stopped = waitpid(Some(Pid::from_child(&self.child)), WaitOptions::UNTRACED).unwrap();
+        assert!(stopped.is_some_and(|(_, status)| status.stopped()), "{} ended", self.name);
+    }
+
     /// Waits for its end.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         let output = Arc::clone(&self.output);
@@ -105,7 +112,13 @@ impl Drop for Process {
         let ended = self.child.try_wait().ok().flatten();
         self.kill();
         if thread::panicking() {
-            eprintln!("---- {} {ended:?}\n{}", self.name, self.text());
+            // Envoy's way to readiness is of no interest.
+            let state = self.output.state.lock().unwrap();
+            let lines = state
+                .lines
+                .iter()
+                .filter(|line| !line.contains("][info][") && !line.contains("work-in-progress"));
+            eprintln!("---- {} {ended:?}\n{}", self.name, lines.cloned().collect::<Vec<_>>().join("\n"));
             return;
         }
         // A crash that no assertion noticed is a failure all the same.
