@@ -1,0 +1,166 @@
+//! The demo as a whole: everything up in order, the steps, then up until Ctrl-C; whatever happens, nothing is left behind.
+
+use std::net::TcpListener;
+use std::pin::{Pin, pin};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::answer::Vendor;
+use super::child::Child;
+use super::error::Error;
+use super::issuer::Issuer;
+use super::llm::Llm;
+use super::screen::Screen;
+use super::steps::{self, Stage, Verdict};
+use super::workdir::{Numbers, Ports, WorkDir};
+use super::{Args, envoy, server};
+
+/// Longest wait for one answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Starts everything, shows and verifies the steps, and stays up until Ctrl-C (with `--check`: ends).
+///
+/// Needs a tokio runtime with IO, time and signals. Exit code 0 when every step held, else 1, with the reason on stderr.
+pub async fn run(args: Args) -> ExitCode {
+    let screen = Screen::new();
+    match whole(&args, &screen).await {
+        Ok(Verdict::Held) => ExitCode::SUCCESS,
+        Ok(Verdict::Missed) => ExitCode::FAILURE,
+        Err(error) => {
+            screen.error(error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn whole(args: &Args, screen: &Screen) -> Result<Verdict, Error> {
+    let mut told_to_stop = pin!(told_to_stop());
+    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().map_err(Error::Client)?;
+
+    let ports = Ports::choose()?;
+    let numbers = ports.numbers()?;
+    let dir = WorkDir::prepare(&args.dir, numbers)?;
+    let Ports { envoy: envoy_port, envoy_admin, issuer, provider, grpc, admin } = ports;
+
+    let llm = Arc::new(Llm::default());
+    let keys = [llm.new_key(Vendor::OpenAi)?, llm.new_key(Vendor::Anthropic)?];
+    for (vendor, key) in [Vendor::OpenAi, Vendor::Anthropic].into_iter().zip(&keys) {
+        dir.put_key(vendor.name(), key)?;
+    }
+    serve(provider, Arc::clone(&llm).router())?;
+    serve(issuer, Issuer::new(format!("http://127.0.0.1:{}", numbers.issuer))?.router())?;
+
+    // Until now these were held so that nobody else took them.
+    drop((grpc, admin));
+    let mut bouncer = tokio::select! {
+        started = server::start(&dir, numbers, &client) => started?,
+        () = told_to_stop.as_mut() => return Ok(Verdict::Missed),
+    };
+    drop((envoy_port, envoy_admin));
+    let mut envoy = tokio::select! {
+        started = envoy::start(args.envoy.as_deref(), &dir, numbers, &client) => started?,
+        error = bouncer.ended() => return Err(error),
+        () = told_to_stop.as_mut() => return Ok(Verdict::Missed),
+    };
+
+    introduce(screen, numbers, &dir);
+    let stage = Stage { screen, client: &client, numbers, dir: &dir, llm: &llm, keys };
+    let outcome = tokio::select! {
+        verdict = steps::run(&stage) => verdict.map(Some),
+        error = first_end(&mut bouncer, &mut envoy) => Err(error),
+        () = told_to_stop.as_mut() => Ok(None),
+    };
+    let outcome = match outcome {
+        Ok(Some(verdict)) if !args.check => {
+            stay(screen, numbers, &mut bouncer, &mut envoy, told_to_stop).await.map(|()| verdict)
+        }
+        Ok(Some(verdict)) => {
+            screen.title(match verdict {
+                Verdict::Held => "Every step held.",
+                Verdict::Missed => "Not every step held.",
+            });
+            Ok(verdict)
+        }
+        Ok(None) => Ok(Verdict::Missed),
+        Err(error) => Err(error),
+    };
+    envoy.stop().await;
+    bouncer.stop().await;
+    outcome
+}
+
+/// Stays up until somebody says stop.
+async fn stay(
+    screen: &Screen,
+    numbers: Numbers,
+    bouncer: &mut Child,
+    envoy: &mut Child,
+    told_to_stop: Pin<&mut impl Future<Output = ()>>,
+) -> Result<(), Error> {
+    let base = format!("http://127.0.0.1:{}", numbers.envoy);
+    let ask = r#""Which key do you see?""#;
+    screen.title("With SDKs, unmodified: the caller's token where the API key would be");
+    screen.command(format_args!(
+        "OPENAI_BASE_URL={base}/openai/v1 OPENAI_API_KEY=$TOKEN python3 -c 'from openai import OpenAI; \
+         print(OpenAI().chat.completions.create(model=\"demo\", messages=[{{\"role\": \"user\", \"content\": {ask}}}])\
+         .choices[0].message.content)'"
+    ));
+    screen.command(format_args!(
+        "ANTHROPIC_BASE_URL={base}/anthropic ANTHROPIC_API_KEY=$MFA_TOKEN python3 -c 'from anthropic import Anthropic; \
+         print(Anthropic().messages.create(model=\"demo\", max_tokens=64, \
+         messages=[{{\"role\": \"user\", \"content\": {ask}}}]).content[0].text)'"
+    ));
+    screen.title("All is up. Ctrl-C stops it.");
+    tokio::select! {
+        error = first_end(bouncer, envoy) => Err(error),
+        () = told_to_stop => Ok(()),
+    }
+}
+
+fn introduce(screen: &Screen, numbers: Numbers, dir: &WorkDir) {
+    let Numbers { envoy, envoy_admin, issuer, provider, grpc, admin } = numbers;
+    screen.line(format_args!(
+        "caller -> Envoy http://127.0.0.1:{envoy} -> LLM provider http://127.0.0.1:{provider}\n\
+         \x20         |  asks\n\
+         \x20         bouncer 127.0.0.1:{grpc} (gRPC) -> issuer http://127.0.0.1:{issuer} (keys)\n\n\
+         metrics  http://127.0.0.1:{admin}/metrics\n\
+         Envoy's  http://127.0.0.1:{envoy_admin}\n\
+         files    {}",
+        dir.path("").display()
+    ));
+}
+
+async fn first_end(one: &mut Child, other: &mut Child) -> Error {
+    tokio::select! {
+        error = one.ended() => error,
+        error = other.ended() => error,
+    }
+}
+
+/// Serves `router` on `listener` for as long as the demo runs.
+fn serve(listener: TcpListener, router: Router) -> Result<(), Error> {
+    listener.set_nonblocking(true).map_err(Error::Port)?;
+    let listener = tokio::net::TcpListener::from_std(listener).map_err(Error::Port)?;
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Ok(())
+}
+
+/// Ctrl-C, a polite kill, or the end of the terminal.
+async fn told_to_stop() {
+    let next = async |kind| match signal(kind) {
+        Ok(mut signals) => {
+            signals.recv().await;
+        }
+        // Without it there are the other two.
+        Err(_) => std::future::pending().await,
+    };
+    tokio::select! {
+        () = next(SignalKind::interrupt()) => {}
+        () = next(SignalKind::terminate()) => {}
+        () = next(SignalKind::hangup()) => {}
+    }
+}
