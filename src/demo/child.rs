@@ -102,7 +102,11 @@ impl Child {
 
     fn last_lines(&self) -> String {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.iter().map(|line| format!("  {line}\n")).collect()
+        if last.is_empty() {
+            String::from("  (none)")
+        } else {
+            last.iter().map(|line| format!("  {line}\n")).collect()
+        }
     }
 }
 

@@ -2,9 +2,11 @@
 //! show what they do together. Everything listens on loopback and writes below one folder; `deploy/demo/` is what runs.
 
 mod answer;
+mod by_hand;
 mod child;
 mod envoy;
 mod error;
+mod facts;
 mod issuer;
 mod llm;
 mod run;

@@ -17,7 +17,7 @@ use super::llm::Llm;
 use super::screen::Screen;
 use super::steps::{self, Stage, Verdict};
 use super::workdir::{Numbers, Ports, WorkDir};
-use super::{Args, envoy, server};
+use super::{Args, by_hand, envoy, server};
 
 /// Longest wait for one answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -101,19 +101,10 @@ async fn stay(
     envoy: &mut Child,
     told_to_stop: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<(), Error> {
-    let base = format!("http://127.0.0.1:{}", numbers.envoy);
-    let ask = r#""Which key do you see?""#;
     screen.title("With SDKs, unmodified: the caller's token where the API key would be");
-    screen.command(format_args!(
-        "OPENAI_BASE_URL={base}/openai/v1 OPENAI_API_KEY=$TOKEN python3 -c 'from openai import OpenAI; \
-         print(OpenAI().chat.completions.create(model=\"demo\", messages=[{{\"role\": \"user\", \"content\": {ask}}}])\
-         .choices[0].message.content)'"
-    ));
-    screen.command(format_args!(
-        "ANTHROPIC_BASE_URL={base}/anthropic ANTHROPIC_API_KEY=$MFA_TOKEN python3 -c 'from anthropic import Anthropic; \
-         print(Anthropic().messages.create(model=\"demo\", max_tokens=64, \
-         messages=[{{\"role\": \"user\", \"content\": {ask}}}]).content[0].text)'"
-    ));
+    for vendor in [Vendor::OpenAi, Vendor::Anthropic] {
+        screen.command(by_hand::sdk_command(numbers, vendor));
+    }
     screen.title("All is up. Ctrl-C stops it.");
     tokio::select! {
         error = first_end(bouncer, envoy) => Err(error),

@@ -1,4 +1,4 @@
-//! The steps: what is asked, what must come back, and the commands to repeat each by hand.
+//! The steps: what is asked, and what must come back.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -7,7 +7,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::answer::Vendor;
+use super::by_hand::{self, Caller};
 use super::error::Error;
+use super::facts::{Arrived, Expect, Reply, facts};
 use super::llm::{Llm, masked};
 use super::screen::Screen;
 use super::workdir::{Numbers, WorkDir};
@@ -43,33 +45,9 @@ struct Step {
     expect: Expect,
 }
 
-/// Who asks for a token, and the shell variable that holds it.
-#[derive(Clone, Copy)]
-struct Caller {
-    variable: &'static str,
-    form: &'static str,
-}
-
-/// What must come back.
-enum Expect {
-    /// 200, by the key of the store and without the caller's token.
-    Answer,
-    /// The same with the new key, after the one in the store was swapped.
-    AnswerWithNewKey,
-    /// A refusal by bouncer, before the provider saw anything.
-    Refusal { status: u16, challenge: Option<&'static str>, code: &'static str },
-}
-
-/// What came back.
-struct Reply {
-    status: u16,
-    challenge: Option<String>,
-    body: String,
-}
-
-const ALICE: Caller = Caller { variable: "TOKEN", form: "client_id=alice" };
-const ALICE_MFA: Caller = Caller { variable: "MFA_TOKEN", form: "client_id=alice -d mfa=true" };
-const BATCH: Caller = Caller { variable: "BATCH_TOKEN", form: "client_id=batch" };
+const ALICE: Caller = Caller { variable: "TOKEN", form: &["client_id=alice"] };
+const ALICE_MFA: Caller = Caller { variable: "MFA_TOKEN", form: &["client_id=alice", "mfa=true"] };
+const BATCH: Caller = Caller { variable: "BATCH_TOKEN", form: &["client_id=batch"] };
 
 const STEPS: [Step; 6] = [
     Step {
@@ -126,7 +104,7 @@ pub(super) async fn run(stage: &Stage<'_>) -> Result<Verdict, Error> {
         let token = match step.caller {
             Some(caller) => {
                 if shown.insert(caller.variable) {
-                    stage.screen.command(stage.token_command(caller));
+                    stage.screen.command(by_hand::token_command(stage.numbers, caller));
                 }
                 Some(stage.token(caller).await?)
             }
@@ -141,29 +119,32 @@ pub(super) async fn run(stage: &Stage<'_>) -> Result<Verdict, Error> {
 
 impl Stage<'_> {
     async fn step(&self, step: &Step, token: Option<&str>) -> Result<Verdict, Error> {
-        let screen = self.screen;
+        let (screen, vendor) = (self.screen, step.vendor);
         let key = match step.expect {
             Expect::AnswerWithNewKey => {
-                screen.command(self.swap_command(step.vendor));
-                let key = self.llm.new_key(step.vendor)?;
-                self.dir.put_key(step.vendor.name(), &key)?;
+                let stored = self.dir.key(vendor.name());
+                screen.command(by_hand::swap_command(self.numbers, vendor, &self.dir.path("next"), &stored));
+                let key = self.llm.new_key(vendor)?;
+                self.dir.put_key(vendor.name(), &key)?;
                 key
             }
-            Expect::Answer | Expect::Refusal { .. } => self.key(step.vendor).to_owned(),
+            Expect::Answer | Expect::Refusal { .. } => self.key(vendor).to_owned(),
         };
-        screen.command(self.request_command(step));
+        let key = masked(&key);
+        screen.command(by_hand::request_command(self.numbers, vendor, step.caller));
         let calls = self.llm.calls();
         let reply = match step.expect {
-            Expect::AnswerWithNewKey => self.ask_until_swapped(step.vendor, token, &masked(&key)).await?,
-            Expect::Answer | Expect::Refusal { .. } => self.ask(step.vendor, token).await?,
+            Expect::AnswerWithNewKey => self.ask_until_swapped(vendor, token, &key).await?,
+            Expect::Answer | Expect::Refusal { .. } => self.ask(vendor, token).await?,
         };
-        screen.answer(&format!("HTTP {}", reply.status));
-        if let Some(challenge) = &reply.challenge {
-            screen.answer(&format!("www-authenticate: {challenge}"));
-        }
-        screen.answer(&reply.body);
+        let arrived = match token {
+            _ if self.llm.calls() == calls => Arrived::Nothing,
+            Some(token) if self.llm.last_request_has(token) => Arrived::WithCallersToken,
+            Some(_) | None => Arrived::WithoutCallersToken,
+        };
+        self.show(vendor, &reply);
         let mut verdict = Verdict::Held;
-        for (fact, found) in self.facts(step, &reply, token, &masked(&key), calls) {
+        for (fact, found) in facts(&step.expect, vendor, &reply, arrived, &key) {
             screen.fact(&fact, found.as_ref().map(|()| ()).map_err(String::as_str));
             if found.is_err() {
                 verdict = Verdict::Missed;
@@ -172,60 +153,14 @@ impl Stage<'_> {
         Ok(verdict)
     }
 
-    /// Each promise of the step, and what was found instead where it was broken.
-    fn facts(
-        &self,
-        step: &Step,
-        reply: &Reply,
-        token: Option<&str>,
-        key: &str,
-        calls_before: u64,
-    ) -> Vec<(String, Result<(), String>)> {
-        let body: Value = serde_json::from_str(&reply.body).unwrap_or_default();
-        let so = |held: bool, found: String| if held { Ok(()) } else { Err(found) };
-        match step.expect {
-            Expect::Refusal { status, challenge, code } => {
-                let (place, named) = match step.vendor {
-                    Vendor::OpenAi => ("/error/code", "code"),
-                    Vendor::Anthropic => ("/error/type", "type"),
-                };
-                let got = body.pointer(place).and_then(Value::as_str).unwrap_or("nothing");
-                let theirs = reply.challenge.as_deref();
-                let challenged = match challenge {
-                    Some(start) => theirs.is_some_and(|theirs| theirs.starts_with(start)),
-                    None => theirs.is_none(),
-                };
-                let calls = self.llm.calls() - calls_before;
-                vec![
-                    (format!("refused with {status}"), so(reply.status == status, reply.status.to_string())),
-                    (
-                        format!("www-authenticate: {}", challenge.unwrap_or("none")),
-                        so(challenged, theirs.unwrap_or("none").to_owned()),
-                    ),
-                    (
-                        format!("an error that {} SDKs read, {named} {code}", step.vendor.name()),
-                        so(got == code, got.to_owned()),
-                    ),
-                    (
-                        String::from("the provider saw nothing of it"),
-                        so(calls == 0, format!("{calls} requests")),
-                    ),
-                ]
-            }
-            Expect::Answer | Expect::AnswerWithNewKey => {
-                let text = step.vendor.text_of(&body).unwrap_or("no answer");
-                let new = if matches!(step.expect, Expect::AnswerWithNewKey) { "new " } else { "" };
-                let leaked = token.is_some_and(|token| self.llm.last_request_has(token));
-                vec![
-                    (String::from("answered with 200"), so(reply.status == 200, reply.status.to_string())),
-                    (format!("the provider saw its {new}key {key}"), so(text.contains(key), text.to_owned())),
-                    (
-                        String::from("the caller's token did not reach it"),
-                        so(!leaked && text.ends_with("; no caller token"), text.to_owned()),
-                    ),
-                ]
-            }
+    fn show(&self, vendor: Vendor, reply: &Reply) {
+        self.screen.answer(&format!("HTTP {}", reply.status));
+        if let Some(challenge) = &reply.challenge {
+            self.screen.answer(&format!("www-authenticate: {challenge}"));
         }
+        // Of an answer only what the model says; the rest is the vendor's frame.
+        let body: Value = serde_json::from_str(&reply.body).unwrap_or_default();
+        self.screen.answer(vendor.text_of(&body).unwrap_or(&reply.body));
     }
 
     /// Asks until the provider sees `key`; gives up with the last answer. A request that fails on the way ends it too.
@@ -247,11 +182,12 @@ impl Stage<'_> {
     }
 
     async fn ask(&self, vendor: Vendor, token: Option<&str>) -> Result<Reply, Error> {
-        let mut request = self.client.post(self.url(vendor)).header("content-type", "application/json");
-        if let (Some(token), (name, prefix)) = (token, token_place(vendor)) {
+        let url = by_hand::provider_url(self.numbers, vendor);
+        let mut request = self.client.post(url).header("content-type", "application/json");
+        if let (Some(token), (name, prefix)) = (token, by_hand::token_place(vendor)) {
             request = request.header(name, format!("{prefix}{token}"));
         }
-        let reply = request.body(body(vendor)).send().await.map_err(Error::NoAnswer)?;
+        let reply = request.body(by_hand::question(vendor)).send().await.map_err(Error::NoAnswer)?;
         let challenge = reply.headers().get("www-authenticate");
         Ok(Reply {
             status: reply.status().as_u16(),
@@ -261,37 +197,12 @@ impl Stage<'_> {
     }
 
     async fn token(&self, caller: Caller) -> Result<String, Error> {
-        let form = format!("grant_type=client_credentials&{}", caller.form.replace(" -d ", "&"));
-        let request = self.client.post(format!("{}/token", self.issuer()));
-        let request = request.header("content-type", "application/x-www-form-urlencoded").body(form);
+        let form = format!("grant_type=client_credentials&{}", caller.form.join("&"));
+        let request = self.client.post(by_hand::token_url(self.numbers)).body(form);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
         let body = request.send().await.map_err(Error::NoAnswer)?.text().await.map_err(Error::NoAnswer)?;
         let body: Value = serde_json::from_str(&body).map_err(|_| Error::NoToken)?;
         body.get("access_token").and_then(Value::as_str).map(str::to_owned).ok_or(Error::NoToken)
-    }
-
-    /// The command that puts a token into the caller's shell variable.
-    fn token_command(&self, caller: Caller) -> String {
-        let Caller { variable, form } = caller;
-        let issuer = self.issuer();
-        let cut = r#"sed -E 's/.*"access_token":"([^"]+)".*/\1/'"#;
-        format!("{variable}=$(curl -s {issuer}/token -d grant_type=client_credentials -d {form} | {cut})")
-    }
-
-    fn request_command(&self, step: &Step) -> String {
-        let token = step.caller.map_or_else(String::new, |caller| {
-            let (name, prefix) = token_place(step.vendor);
-            format!(" -H \"{name}: {prefix}${}\"", caller.variable)
-        });
-        let url = self.url(step.vendor);
-        format!("curl -i {url}{token} -H 'content-type: application/json' -d '{}'", body(step.vendor))
-    }
-
-    fn swap_command(&self, vendor: Vendor) -> String {
-        let name = vendor.name();
-        let next = quoted(&self.dir.path("next").to_string_lossy());
-        let key = quoted(&self.dir.path("secrets").join(name).join("api_key").to_string_lossy());
-        let port = self.numbers.provider;
-        format!("curl -s -X POST http://127.0.0.1:{port}/demo/keys/{name} -o {next} && mv {next} {key}")
     }
 
     fn key(&self, vendor: Vendor) -> &str {
@@ -301,41 +212,4 @@ impl Stage<'_> {
             Vendor::Anthropic => anthropic,
         }
     }
-
-    fn issuer(&self) -> String {
-        format!("http://127.0.0.1:{}", self.numbers.issuer)
-    }
-
-    fn url(&self, vendor: Vendor) -> String {
-        let path = match vendor {
-            Vendor::OpenAi => "openai/v1/chat/completions",
-            Vendor::Anthropic => "anthropic/v1/messages",
-        };
-        format!("http://127.0.0.1:{}/{path}", self.numbers.envoy)
-    }
-}
-
-/// Where the vendor's SDK puts its API key, so where callers of an unmodified SDK put their token.
-fn token_place(vendor: Vendor) -> (&'static str, &'static str) {
-    match vendor {
-        Vendor::OpenAi => ("authorization", "Bearer "),
-        Vendor::Anthropic => ("x-api-key", ""),
-    }
-}
-
-fn body(vendor: Vendor) -> &'static str {
-    match vendor {
-        Vendor::OpenAi => {
-            r#"{"model":"demo","messages":[{"role":"user","content":"Which key do you see?"}]}"#
-        }
-        Vendor::Anthropic => {
-            r#"{"model":"demo","max_tokens":64,"messages":[{"role":"user","content":"Which key do you see?"}]}"#
-        }
-    }
-}
-
-/// `text` as one word of a POSIX shell.
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:".contains(c);
-    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

@@ -143,6 +143,11 @@ impl WorkDir {
         self.root.join(name)
     }
 
+    /// The place of the API key of `name`, where `bouncer.yaml` looks for it.
+    pub(super) fn key(&self, name: &str) -> PathBuf {
+        self.path("secrets").join(name).join("api_key")
+    }
+
     /// Puts the API key of `name` into the secret store in one move: a reader sees the old one or the new one.
     ///
     /// # Errors
