@@ -38,8 +38,8 @@ pub(super) enum Arrived {
     WithoutCallersToken,
 }
 
-/// A fact, and what was found instead.
-pub(super) type Fact = (String, Result<(), String>);
+/// A fact, and what was found instead where it did not hold.
+pub(super) type Fact = (String, Option<String>);
 
 /// The facts of `expect`. `key` is the masked key that the provider should see.
 pub(super) fn facts(
@@ -85,7 +85,7 @@ pub(super) fn facts(
 }
 
 fn fact(fact: impl Into<String>, held: bool, found: impl ToString) -> Fact {
-    (fact.into(), if held { Ok(()) } else { Err(found.to_string()) })
+    (fact.into(), (!held).then(|| found.to_string()))
 }
 
 #[cfg(test)]
@@ -101,7 +101,7 @@ mod tests {
         let (status, challenge, body) = reply;
         let reply = Reply { status, challenge: challenge.map(str::to_owned), body: body.to_owned() };
         let facts = facts(expect, vendor, &reply, arrived, "…abcd");
-        facts.into_iter().filter(|(_, found)| found.is_err()).map(|(fact, _)| fact).collect()
+        facts.into_iter().filter(|(_, instead)| instead.is_some()).map(|(fact, _)| fact).collect()
     }
 
     #[test]

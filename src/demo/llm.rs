@@ -224,8 +224,9 @@ mod tests {
         let llm = Llm::default();
         let openai = format!("Bearer {}", llm.new_key(Vendor::OpenAi).unwrap());
         let twice: [(&str, &str); 2] = [("authorization", &openai), ("authorization", &openai)];
-        let cases: [(Vendor, &[(&'static str, &str)], &str, &str); 6] = [
-            (Vendor::OpenAi, &[], "/error/type", "invalid_request_error"),
+        let none: &[(&'static str, &str)] = &[];
+        let cases = [
+            (Vendor::OpenAi, none, "/error/type", "invalid_request_error"),
             (Vendor::OpenAi, &[("authorization", "Bearer sk-x")], "/error/code", "invalid_api_key"),
             (Vendor::OpenAi, &[("x-api-key", &openai)], "/error/type", "invalid_request_error"),
             (Vendor::OpenAi, &twice, "/error/type", "invalid_request_error"),

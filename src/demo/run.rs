@@ -155,3 +155,44 @@ async fn told_to_stop() {
         () = next(SignalKind::hangup()) => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    async fn up(router: impl FnOnce(String) -> Router) -> (reqwest::Client, String) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        serve(listener, router(url.clone())).unwrap();
+        (reqwest::Client::builder().no_proxy().build().unwrap(), url)
+    }
+
+    #[tokio::test]
+    async fn discovery_leads_to_the_issuers_keys() {
+        let (client, url) = up(|url| Issuer::new(url).unwrap().router()).await;
+        let read = async |url: String| -> Value {
+            serde_json::from_slice(&client.get(url).send().await.unwrap().bytes().await.unwrap()).unwrap()
+        };
+        let found = read(format!("{url}/.well-known/openid-configuration")).await;
+        assert_eq!(found["issuer"], url);
+        let keys = read(found["jwks_uri"].as_str().unwrap().to_owned()).await;
+        assert_eq!((&keys["keys"][0]["kty"], &keys["keys"][0]["alg"]), (&"EC".into(), &"ES256".into()));
+    }
+
+    #[tokio::test]
+    async fn a_key_that_is_made_by_hand_is_accepted_beside_the_first() {
+        let llm = Arc::new(Llm::default());
+        let first = llm.new_key(Vendor::OpenAi).unwrap();
+        let (client, url) = up(|_| llm.router()).await;
+        let made = client.post(format!("{url}/demo/keys/openai")).send().await.unwrap().text().await.unwrap();
+        assert_ne!(made, first);
+        for (key, status) in [(first.as_str(), 200), (&made, 200), ("sk-other", 401)] {
+            let request =
+                client.get(format!("{url}/v1/models")).header("authorization", format!("Bearer {key}"));
+            assert_eq!(request.send().await.unwrap().status(), status);
+        }
+        assert_eq!(client.post(format!("{url}/demo/keys/other")).send().await.unwrap().status(), 404);
+    }
+}

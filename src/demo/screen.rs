@@ -44,11 +44,11 @@ impl Screen {
         }
     }
 
-    /// A fact that was verified: held, or not and what was found instead.
-    pub(super) fn fact(&self, fact: &str, found: Result<(), &str>) {
-        match found {
-            Ok(()) => self.line(format_args!("  {} {fact}", self.painted("32", "✓"))),
-            Err(found) => {
+    /// A fact that was verified: it held, or something else was found instead.
+    pub(super) fn fact(&self, fact: &str, instead: Option<&str>) {
+        match instead {
+            None => self.line(format_args!("  {} {fact}", self.painted("32", "✓"))),
+            Some(found) => {
                 self.line(format_args!("  {} {fact}: not so, {}", self.painted("31", "✗"), shortened(found)));
             }
         }

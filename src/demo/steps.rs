@@ -144,9 +144,9 @@ impl Stage<'_> {
         };
         self.show(vendor, &reply);
         let mut verdict = Verdict::Held;
-        for (fact, found) in facts(&step.expect, vendor, &reply, arrived, &key) {
-            screen.fact(&fact, found.as_ref().map(|()| ()).map_err(String::as_str));
-            if found.is_err() {
+        for (fact, instead) in facts(&step.expect, vendor, &reply, arrived, &key) {
+            screen.fact(&fact, instead.as_deref());
+            if instead.is_some() {
                 verdict = Verdict::Missed;
             }
         }
