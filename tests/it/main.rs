@@ -1,0 +1,15 @@
+//! The whole thing, for real: callers' tokens from `oidc-provider`, Envoy (oldest and newest) in the middle, bouncer
+//! beside it, and a provider that is an Envoy with `api_key_auth`. `scripts/tools.sh` installs what is needed; a missing
+//! program fails the tests.
+#![allow(clippy::disallowed_methods, reason = "deadlines of tests are real time")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "tests"
+)]
+
+mod counterparts;
+mod support;

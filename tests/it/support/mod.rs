@@ -1,0 +1,55 @@
+//! What the cases are made of. A case usually needs [`World`] alone.
+
+mod bouncer;
+mod certificates;
+mod envoy;
+mod envoy_config;
+mod http;
+mod idp;
+mod leaks;
+mod origin;
+mod process;
+mod provider;
+mod world;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub(crate) use bouncer::Bouncer;
+pub(crate) use certificates::Certificates;
+pub(crate) use envoy::{Envoy, Version};
+pub(crate) use envoy_config::{Cluster, Front, Grpc, Host, Placement, Route, Tls};
+pub(crate) use http::{Answer, Connection, Request, send};
+pub(crate) use idp::Idp;
+pub(crate) use leaks::Secrets;
+pub(crate) use origin::{Origin, Seen};
+pub(crate) use process::Process;
+pub(crate) use provider::{Llm, ProviderEnvoy};
+pub(crate) use world::{World, WorldOptions};
+
+/// No wait of a test is longer.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Where `scripts/tools.sh` puts things.
+pub(crate) fn tools() -> PathBuf {
+    std::env::var_os("BOUNCER_TOOLS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools"), PathBuf::from)
+}
+
+/// An installed program, or a failure that says how to get it.
+pub(crate) fn tool(path: &str) -> PathBuf {
+    let found = tools().join(path);
+    assert!(found.exists(), "{} is missing: run scripts/tools.sh", found.display());
+    found
+}
+
+/// A folder of its own for one case, below `target/`.
+pub(crate) fn folder() -> tempfile::TempDir {
+    tempfile::Builder::new().prefix("it").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
+}
+
+/// An address of this machine.
+pub(crate) fn local(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}

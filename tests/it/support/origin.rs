@@ -1,0 +1,127 @@
+//! The LLM service behind the provider's Envoy: it writes down every header that arrives and answers as the vendor does.
+
+use std::collections::VecDeque;
+use std::io::{self, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use serde_json::{Value, json};
+
+use super::{http, local};
+
+/// A running service. It ends with the value.
+pub(crate) struct Origin {
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    seen: Mutex<Vec<Seen>>,
+    failures: Mutex<VecDeque<u16>>,
+    over: AtomicBool,
+}
+
+/// One request that got through the provider's own check of its key.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    /// Which provider's Envoy let it in.
+    pub(crate) llm: String,
+    pub(crate) path: String,
+    /// Every line, names as they came.
+    pub(crate) headers: Vec<(String, String)>,
+}
+
+impl Origin {
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind(local(0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared::default());
+        let accepting = Arc::clone(&shared);
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                if accepting.over.load(Ordering::SeqCst) {
+                    return;
+                }
+                let shared = Arc::clone(&accepting);
+                thread::spawn(move || serve(&stream, &shared));
+            }
+        });
+        Self { address, shared }
+    }
+
+    /// The requests so far, taken away.
+    pub(crate) fn take(&self) -> Vec<Seen> {
+        std::mem::take(&mut *self.shared.seen.lock().unwrap())
+    }
+
+    /// The next requests are answered with these statuses, one each.
+    pub(crate) fn fail_next(&self, statuses: &[u16]) {
+        self.shared.failures.lock().unwrap().extend(statuses);
+    }
+}
+
+impl Drop for Origin {
+    fn drop(&mut self) {
+        self.shared.over.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+impl Seen {
+    /// Every value under this name.
+    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
+        self.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str()).collect()
+    }
+}
+
+fn serve(stream: &TcpStream, shared: &Shared) -> Option<()> {
+    stream.set_nodelay(true).ok()?;
+    let mut reader = BufReader::new(stream);
+    loop {
+        let (first, headers) = http::head(&mut reader).ok()?;
+        http::body(&mut reader, &headers).ok()?;
+        let path = first.split(' ').nth(1)?.to_owned();
+        let seen = Seen { llm: String::new(), path, headers };
+        let llm = seen.all(LLM).join(",");
+        let status = shared.failures.lock().unwrap().pop_front().unwrap_or(200);
+        let body = if status == 200 {
+            completion(&seen.path)
+        } else {
+            json!({"error": {"message": "told to fail"}})
+        };
+        shared.seen.lock().unwrap().push(Seen { llm, ..seen });
+        answer(stream, status, &body).ok()?;
+    }
+}
+
+/// Header in which the provider's Envoy names itself.
+pub(super) const LLM: &str = "x-llm";
+
+fn answer(mut stream: &TcpStream, status: u16, body: &Value) -> io::Result<()> {
+    let body = body.to_string();
+    let length = body.len();
+    write!(
+        stream,
+        "HTTP/1.1 {status} .\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+}
+
+/// What an SDK is content with.
+fn completion(path: &str) -> Value {
+    if path.contains("/messages") {
+        return json!({
+            "id": "msg_1", "type": "message", "role": "assistant", "model": "claude", "stop_reason": "end_turn",
+            "stop_sequence": null, "content": [{"type": "text", "text": "Hello."}],
+            "usage": {"input_tokens": 1, "output_tokens": 1},
+        });
+    }
+    json!({
+        "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "gpt",
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hello."}}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+    })
+}
