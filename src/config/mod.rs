@@ -9,8 +9,8 @@ mod schema;
 
 pub use schema::schema;
 pub use settings::{
-    AdminSettings, Config, CredentialSettings, FileStore, Limits, Listen, ListenAddress, OnNoProvider, ProviderEntry,
-    ServerTls,
+    AdminSettings, Config, CredentialSettings, FileStore, Limits, Listen, ListenAddress, OnNoProvider,
+    ProviderEntry, ServerTls,
 };
 
 #[cfg(test)]

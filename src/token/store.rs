@@ -23,6 +23,11 @@ impl Handle {
         self.0.store(Some(Arc::new(credential)));
     }
 
+    /// The credential in place, whether it may still be used or not.
+    pub(super) fn current(&self) -> Option<Arc<Credential>> {
+        self.0.load_full()
+    }
+
     /// The credential, while it may be used.
     ///
     /// # Errors
@@ -31,7 +36,9 @@ impl Handle {
         let guard = self.0.load();
         match guard.as_ref() {
             None => Err(Unavailable::Never),
-            Some(credential) if credential.expires_at.is_some_and(|end| now >= end) => Err(Unavailable::Expired),
+            Some(credential) if credential.expires_at.is_some_and(|end| now >= end) => {
+                Err(Unavailable::Expired)
+            }
             Some(_) => Ok(guard),
         }
     }
