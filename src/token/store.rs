@@ -28,6 +28,12 @@ impl Handle {
         self.0.load_full()
     }
 
+    /// When the credential in use ends; none without one, or for a key without an end.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<UnixTime> {
+        self.0.load().as_ref().and_then(|credential| credential.expires_at)
+    }
+
     /// The credential, while it may be used.
     ///
     /// # Errors
