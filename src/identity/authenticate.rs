@@ -197,8 +197,8 @@ impl Issuer {
 }
 
 impl Verified {
-    /// Whether a verification would come to the same end now: the token is not past its time, and the issuer has not taken
-    /// back the key.
+    /// Whether a verification would come to the same end now: the token is not past its time, and the issuer has not
+    /// taken back the key.
     fn still_holds(&self, issuer: &Issuer, now: UnixTime) -> bool {
         now <= self.principal.not_after()
             && issuer.keys.load().as_ref().is_some_and(|keys| keys.holds(self.key))

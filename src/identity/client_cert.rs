@@ -1,9 +1,9 @@
 //! The caller's certificate, as Envoy verified it: from its attributes, or from `x-forwarded-client-cert`. Only the
 //! configured one of the two is looked at.
 //!
-//! Envoy's attributes hold the first URI SAN only, so that a second one is seen in XFCC alone. And Envoy says that a
-//! certificate was shown, not that it was checked: its `validation_context` must name a CA (the default once TLS asks for
-//! certificates), never `ACCEPT_UNTRUSTED`.
+//! Envoy's attributes hold the first URI SAN only, so that a second one is seen in XFCC alone. And they say that a
+//! certificate was shown, not that it was checked: the listener's `validation_context` must name a CA, and must not
+//! say `ACCEPT_UNTRUSTED`.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -73,7 +73,8 @@ impl Json {
         }
     }
 
-    /// A `NumericDate` (RFC 7519 section 2), which may have a fraction: none when it is no number, negative or beyond 9999.
+    /// A `NumericDate` (RFC 7519 section 2), which may have a fraction: none when it is no number, negative or beyond
+    /// the year 9999.
     pub(super) fn as_date(&self) -> Option<f64> {
         match self {
             Self::Number(seconds) if (0.0..=END_OF_TIME).contains(seconds) => Some(*seconds),

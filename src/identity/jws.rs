@@ -8,8 +8,7 @@ use super::{Algorithm, TokenError};
 
 const MAX_KID: usize = 256;
 
-/// A token whose form is right. Nothing in it is verified yet.
-#[derive(Debug)]
+/// A token whose form is right. Nothing in it is verified yet. No `Debug`: it would print the token.
 pub(super) struct Jws<'a> {
     /// What the header says it is signed with; never `none`, never symmetric.
     pub(super) algorithm: Algorithm,
@@ -48,7 +47,8 @@ impl<'a> Jws<'a> {
 
 fn read_header(header: &Object) -> Result<(Algorithm, Option<String>), TokenError> {
     let algorithm = header.text("alg").and_then(Algorithm::parse).ok_or(TokenError::Algorithm)?;
-    // No extension is known here, so any `crit` names an unknown one; an empty one is malformed (RFC 7515 section 4.1.11).
+    // No extension is known here, so any `crit` names an unknown one; an empty one is malformed (RFC 7515 section
+    // 4.1.11).
     if header.member("crit").is_some() || header.member("zip").is_some() {
         return Err(TokenError::Extension);
     }

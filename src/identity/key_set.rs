@@ -1,7 +1,7 @@
 //! An issuer's key set (JWKS, RFC 7517), parsed once and immutable.
 //!
 //! Two keys of one `kid` are both kept: an issuer may publish a kid once for each algorithm. Those that fit the token's
-//! algorithm are tried in turn, a few at most. Each is a key that the issuer vouches for, so which one fits does not matter.
+//! algorithm are tried in turn, a few at most. Each is a key that the issuer vouches for: which one fits does not matter.
 
 use thiserror::Error;
 

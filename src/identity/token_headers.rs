@@ -3,8 +3,8 @@
 use super::{IssuerSettings, TokenError};
 use crate::request::Headers;
 
-/// A token as it came, and where.
-#[derive(Clone, Copy, Debug)]
+/// A token as it came, and where. No `Debug`: it would print the token.
+#[derive(Clone, Copy)]
 pub(super) struct PresentedToken<'a> {
     pub(super) text: &'a [u8],
     pub(super) seen_in: HeaderSet,
