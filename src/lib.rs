@@ -25,3 +25,4 @@ pub mod secrets;
 pub mod outbound;
 pub mod token;
 pub mod config;
+pub mod telemetry;
