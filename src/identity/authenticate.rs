@@ -86,7 +86,11 @@ impl Callers {
     ///
     /// # Errors
     /// [`IdentityError::NoFacts`], [`IdentityError::StaleFacts`].
-    pub fn from_facts(&self, _facts: Option<&VerifiedFacts>, _now: UnixTime) -> Result<Caller, IdentityError> {
+    pub fn from_facts(
+        &self,
+        _facts: Option<&VerifiedFacts>,
+        _now: UnixTime,
+    ) -> Result<Caller, IdentityError> {
         todo!()
     }
 }

@@ -20,3 +20,17 @@ pub struct SpiffeId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("not a SPIFFE ID")]
 pub struct SpiffeIdError;
+
+impl TrustDomain {
+    /// Reads the bare name, `mesh.example`.
+    ///
+    /// # Errors
+    /// [`SpiffeIdError`] when it is empty, too long or has another character.
+    pub fn parse(text: &str) -> Result<Self, SpiffeIdError> {
+        let allowed = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
+        if text.is_empty() || text.len() > 255 || !text.bytes().all(allowed) {
+            return Err(SpiffeIdError);
+        }
+        Ok(Self(Arc::from(text)))
+    }
+}
