@@ -85,10 +85,17 @@ impl<'a> Fields<'a> {
 
     fn step(&mut self) -> Result<(u32, Value<'a>), WireError> {
         let tag = self.varint()?;
-        let number = u32::try_from(tag >> 3).ok().filter(|number| *number != 0).ok_or(WireError::Malformed)?;
+        let number =
+            u32::try_from(tag >> 3).ok().filter(|number| *number != 0).ok_or(WireError::Malformed)?;
         let value = match tag & 7 {
             0 => Value::Varint(self.varint()?),
-            1 => Value::Fixed64(*self.0.split_first_chunk::<8>().map(|(head, rest)| (self.0 = rest, head).1).ok_or(WireError::Malformed)?),
+            1 => Value::Fixed64(
+                *self
+                    .0
+                    .split_first_chunk::<8>()
+                    .map(|(head, rest)| (self.0 = rest, head).1)
+                    .ok_or(WireError::Malformed)?,
+            ),
             2 => {
                 let length = usize::try_from(self.varint()?).map_err(|_| WireError::Malformed)?;
                 Value::Bytes(self.take(length)?)
@@ -189,7 +196,8 @@ mod tests {
 
     #[test]
     fn fields_come_as_they_were_encoded() {
-        let bytes = HeaderValue { key: "a".into(), value: String::new(), raw_value: b"xyz".to_vec() }.encode_to_vec();
+        let bytes =
+            HeaderValue { key: "a".into(), value: String::new(), raw_value: b"xyz".to_vec() }.encode_to_vec();
         let fields: Vec<_> = Fields::of(&bytes).map(Result::unwrap).collect();
         assert_eq!(fields, [(1, Value::Bytes(b"a")), (3, Value::Bytes(b"xyz"))]);
     }
@@ -201,7 +209,11 @@ mod tests {
         assert_eq!(Fields::of(cut).last(), Some(Err(WireError::Malformed)));
         assert_eq!(Fields::of(&[0xff; 11]).last(), Some(Err(WireError::Malformed)));
         assert_eq!(Fields::of(&[0x0b]).last(), Some(Err(WireError::Malformed)), "groups do not exist");
-        assert_eq!(Fields::of(&[0x02, 0x00]).last(), Some(Err(WireError::Malformed)), "field 0 does not exist");
+        assert_eq!(
+            Fields::of(&[0x02, 0x00]).last(),
+            Some(Err(WireError::Malformed)),
+            "field 0 does not exist"
+        );
     }
 
     proptest! {

@@ -149,7 +149,9 @@ impl Code {
             Self::RequestTooLarge => "The request body is larger than this gateway accepts.",
             Self::CredentialUnavailable => "The gateway has no usable credential for the provider right now.",
             Self::IdentityUnavailable => "The gateway cannot verify access tokens right now.",
-            Self::Misconfigured => "The gateway is set up in a way that cannot serve this request; tell its operator.",
+            Self::Misconfigured => {
+                "The gateway is set up in a way that cannot serve this request; tell its operator."
+            }
         }
     }
 

@@ -20,7 +20,12 @@ pub enum Patience {
 
 /// Decides `view`. Takes no lock, waits for nothing, and answers [`Step::Wait`] where waiting would help.
 #[must_use]
-pub fn run<'a>(snapshot: &'a Snapshot, view: &RequestView<'a>, now: UnixTime, patience: Patience) -> Step<'a> {
+pub fn run<'a>(
+    snapshot: &'a Snapshot,
+    view: &RequestView<'a>,
+    now: UnixTime,
+    patience: Patience,
+) -> Step<'a> {
     match decide(snapshot, view, now, patience) {
         Ok(outcome) => Step::Done(outcome),
         Err(Stop::Refuse(refusal)) => Step::Done(Outcome::Refuse(*refusal)),
@@ -117,7 +122,8 @@ fn authenticate(snapshot: &Snapshot, view: &RequestView<'_>, now: UnixTime) -> R
 }
 
 fn shows_our_own(snapshot: &Snapshot, view: &RequestView<'_>) -> bool {
-    let mut presented = snapshot.callers.token_headers().iter().flat_map(|name| view.headers.all(name)).peekable();
+    let mut presented =
+        snapshot.callers.token_headers().iter().flat_map(|name| view.headers.all(name)).peekable();
     presented.peek().is_some() && presented.all(|value| snapshot.tokens.issued(value))
 }
 
