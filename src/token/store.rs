@@ -31,9 +31,7 @@ impl Handle {
         let guard = self.0.load();
         match guard.as_ref() {
             None => Err(Unavailable::Never),
-            Some(credential) if credential.expires_at.is_some_and(|end| now >= end) => {
-                Err(Unavailable::Expired)
-            }
+            Some(credential) if credential.expires_at.is_some_and(|end| now >= end) => Err(Unavailable::Expired),
             Some(_) => Ok(guard),
         }
     }
