@@ -153,3 +153,9 @@ impl<'a> Told<'a> {
         Self { since, method: view.method, path: view.path_for_the_record(), request_id }
     }
 }
+
+impl std::fmt::Debug for Current {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Current").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}

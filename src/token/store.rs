@@ -23,6 +23,17 @@ impl Handle {
         self.0.store(Some(Arc::new(credential)));
     }
 
+    /// The credential in place, whether it may still be used or not.
+    pub(super) fn current(&self) -> Option<Arc<Credential>> {
+        self.0.load_full()
+    }
+
+    /// When the credential in use ends; none without one, or for a key without an end.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<UnixTime> {
+        self.0.load().as_ref().and_then(|credential| credential.expires_at)
+    }
+
     /// The credential, while it may be used.
     ///
     /// # Errors
@@ -31,7 +42,9 @@ impl Handle {
         let guard = self.0.load();
         match guard.as_ref() {
             None => Err(Unavailable::Never),
-            Some(credential) if credential.expires_at.is_some_and(|end| now >= end) => Err(Unavailable::Expired),
+            Some(credential) if credential.expires_at.is_some_and(|end| now >= end) => {
+                Err(Unavailable::Expired)
+            }
             Some(_) => Ok(guard),
         }
     }

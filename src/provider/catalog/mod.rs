@@ -32,7 +32,7 @@ use crate::policy::MfaRule;
 use crate::request::{EnvoyFacts, MetadataSource, Path, RequestView};
 
 /// One configured provider: the part of it that decides. Its credential lies in `token::Store` under the same index.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provider {
     /// Unique name.
     pub name: Arc<str>,
@@ -47,7 +47,7 @@ pub struct Provider {
 }
 
 /// The section `match`. A request belongs to the entry when any of these fits; see [`Catalog::find`] for who is asked first.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Match {
     /// `xds.cluster_name`.
     pub cluster: Vec<Glob>,
