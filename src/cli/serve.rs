@@ -21,7 +21,7 @@ pub(super) fn run(path: &Path, format: LogFormat) -> ExitCode {
     });
     if let Err(error) = logging {
         // Without a log nobody would learn of anything: better not to serve.
-        eprintln!("bouncer: {error}");
+        let _nobody_hears = writeln!(std::io::stderr(), "bouncer: {error}");
         return ExitCode::FAILURE;
     }
     if let Err(error) = harden() {

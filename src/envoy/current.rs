@@ -14,16 +14,7 @@ use crate::telemetry::{Counted, Labels, Metrics, RequestMetrics, Service, Thrott
 /// The closed sets of label values that come from here.
 #[must_use]
 pub fn labels() -> Labels {
-    const CODES: [&str; Code::ALL.len()] = {
-        let mut codes = [""; Code::ALL.len()];
-        let mut at = 0;
-        while at < codes.len() {
-            codes[at] = Code::ALL[at].as_str();
-            at += 1;
-        }
-        codes
-    };
-    Labels { codes: &CODES, protocol_errors: &["malformed", "out_of_order"] }
+    Labels { codes: &Code::NAMES, protocol_errors: &["malformed", "out_of_order"] }
 }
 
 /// How a peer broke the protocol; a position in [`labels`]' `protocol_errors`.

@@ -6,7 +6,13 @@
 use thiserror::Error;
 
 /// The generated types, named as Envoy's packages are.
-#[allow(missing_docs, unreachable_pub, clippy::all, reason = "generated from proto/")]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    clippy::all,
+    reason = "generated from proto/; requests are read in place and not through these types"
+)]
 pub(super) mod pb {
     pub mod google {
         pub mod rpc {

@@ -20,7 +20,7 @@ use super::refusal::Denied;
 use super::wire::WireError;
 use super::wire::pb::envoy::service::auth::v3::CheckResponse;
 use crate::base::Now;
-use crate::pipeline::{Cause, Outcome, Patience, Refusal, Step, Wait, run};
+use crate::pipeline::{Cause, Outcome, Patience, Refusal, Wait, run};
 use crate::request::HeaderMutation;
 use crate::telemetry::Service;
 
@@ -110,8 +110,8 @@ impl Authorization {
         };
         let told = Told::of(&view, since);
         let outcome = match run(&generation.snapshot, &view, since.unix, patience) {
-            Step::Done(outcome) => outcome,
-            Step::Wait(wait) => return Ok(Next::Wait(wait)),
+            Ok(outcome) => outcome,
+            Err(wait) => return Ok(Next::Wait(wait)),
         };
         if let Outcome::Refuse(refusal) = outcome {
             return Ok(Next::Reply(self.refusal(generation, refusal, &told)));

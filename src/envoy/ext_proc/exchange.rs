@@ -22,7 +22,7 @@ use crate::envoy::headers::HeaderMapError;
 use crate::envoy::refusal::Denied;
 use crate::envoy::wire::WireError;
 use crate::envoy::wire::pb::envoy::service::ext_proc::v3::ProcessingResponse;
-use crate::pipeline::{Cause, Outcome, Patience, Refusal, Step, run};
+use crate::pipeline::{Cause, Outcome, Patience, Refusal, run};
 use crate::request::Half;
 use crate::telemetry::{ActiveStream, Service};
 
@@ -135,8 +135,8 @@ impl Exchange {
         };
         let told = Told::of(&view, since);
         let outcome = match run(&generation.snapshot, &view, since.unix, patience) {
-            Step::Done(outcome) => outcome,
-            Step::Wait(wait) => {
+            Ok(outcome) => outcome,
+            Err(wait) => {
                 let patience = self.current.limits().patience;
                 let until = Box::pin(Current::wait(Arc::clone(&generation), wait, patience));
                 return Ok(Next::Wait(Waiting {
