@@ -1,7 +1,7 @@
 //! `root/<name>/<key>`: the layout of a mounted Kubernetes Secret, swapped through `..data`.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use zeroize::{Zeroize, Zeroizing};
@@ -41,7 +41,9 @@ impl SecretSource for FileSecrets {
         }
         let folder = self.root.join(name);
         let path = folder.join(key);
-        let found = settled(&folder, &path);
+        // `..data` lies in the secret's folder, or above it where one volume holds several secrets.
+        let version = || (fs::canonicalize(&folder).ok(), fs::read_link(folder.join("..data")).ok());
+        let found = settled(|| bytes(&path), version);
         match found {
             Ok(Some(value)) => text(value, &path).map(Some),
             Ok(None) => Err(ReadError::TooLarge { path: shown(&path) }),
@@ -66,18 +68,16 @@ fn is_plain(part: &str) -> bool {
         && !part.chars().any(|c| matches!(c, '/' | '\\') || c.is_control())
 }
 
-/// The content as [`bytes`]; a file is not there only when no swap of `..data` came between.
-fn settled(folder: &Path, path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, std::io::Error> {
-    // A path may have been followed into the old version just as that was deleted: then the link tells of a new one.
-    // `..data` lies in the secret's folder, or above it where one volume holds several secrets.
-    let version = || (fs::canonicalize(folder).ok(), fs::read_link(folder.join("..data")).ok());
-    let mut found = bytes(path);
+/// What `read` finds; a file is not there only when no swap of `..data` came between, as `version` tells.
+fn settled<T, V: PartialEq>(read: impl Fn() -> io::Result<T>, version: impl Fn() -> V) -> io::Result<T> {
+    // A path may have been followed into the old version just as that was deleted: then there is a new one by now.
+    let mut found = read();
     for _ in 0..RETRIES {
         if !found.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
             break;
         }
         let before = version();
-        found = bytes(path);
+        found = read();
         if version() == before {
             break;
         }
@@ -86,7 +86,7 @@ fn settled(folder: &Path, path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, std
 }
 
 /// The content; none when it is longer than [`LIMIT`].
-fn bytes(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, std::io::Error> {
+fn bytes(path: &Path) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
     // Opening a pipe would wait for its writer.
     let metadata = fs::metadata(path)?;
     if !metadata.is_file() {

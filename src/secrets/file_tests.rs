@@ -1,5 +1,6 @@
 //! Tests of `file.rs`.
 
+use std::cell::Cell;
 use std::os::unix::fs::symlink;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -67,9 +68,30 @@ fn what_is_too_large_or_not_text_or_not_a_file_is_an_error_without_the_value() {
     assert_eq!(error, ReadError::NotText { path });
     fs::create_dir(root.path().join("openai/folder")).unwrap();
     assert!(matches!(read(root.path(), "openai", "folder"), Err(ReadError::Io { .. })));
-    let listening = std::os::unix::net::UnixListener::bind(root.path().join("openai/socket")).unwrap();
-    assert!(matches!(read(root.path(), "openai", "socket"), Err(ReadError::Io { .. })));
-    drop(listening);
+    // As a pipe without a writer would, this never ends.
+    symlink("/dev/zero", root.path().join("openai/device")).unwrap();
+    assert!(matches!(read(root.path(), "openai", "device"), Err(ReadError::Io { .. })));
+}
+
+#[test]
+fn a_file_is_missing_only_when_no_swap_came_between() {
+    for (swaps, found) in [(1, true), (3, true), (RETRIES + 1, false)] {
+        let (reads, versions) = (Cell::new(0), Cell::new(0));
+        let read = || {
+            reads.set(reads.get() + 1);
+            if reads.get() > swaps { Ok(()) } else { Err(ErrorKind::NotFound.into()) }
+        };
+        let version = || versions.replace(versions.get() + 1);
+        assert_eq!(settled(read, version).is_ok(), found, "{swaps} swaps");
+        assert!(reads.get() <= RETRIES + 1);
+    }
+    let reads = Cell::new(0);
+    let missing = || {
+        reads.set(reads.get() + 1);
+        io::Result::<()>::Err(ErrorKind::NotFound.into())
+    };
+    assert!(settled(missing, || 0).is_err());
+    assert_eq!(reads.get(), 2);
 }
 
 #[test]
@@ -84,7 +106,7 @@ fn every_read_during_a_swap_of_data_finds_an_old_or_a_new_value() {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            for n in 1..300 {
+            for n in 1..2_000 {
                 // The order of kubelet's atomic writer.
                 fs::create_dir(version(n)).unwrap();
                 fs::write(version(n).join("api_key"), format!("v{n}")).unwrap();
@@ -99,7 +121,7 @@ fn every_read_during_a_swap_of_data_finds_an_old_or_a_new_value() {
             assert!(value.is_some_and(|value| value.starts_with('v')));
         }
     });
-    assert_eq!(read(root.path(), "openai", "api_key").unwrap().as_deref(), Some("v299"));
+    assert_eq!(read(root.path(), "openai", "api_key").unwrap().as_deref(), Some("v1999"));
 }
 
 #[test]

@@ -65,7 +65,8 @@ impl Stage {
 async fn started(play: Play) -> (Arc<Issuer>, Stage, KeySetRefresher) {
     let (issuer, stage) = (issuer("https://idp.example", None), Stage::new(play));
     let refresher = spawn(&[Arc::clone(&issuer)], &stage.fetch());
-    refresher.refreshed(0).await;
+    let first = timeout(Duration::from_secs(60), refresher.refreshed(0)).await;
+    assert!(first.is_ok(), "the task is gone");
     assert_eq!(stage.fetches(), 1);
     (issuer, stage, refresher)
 }
