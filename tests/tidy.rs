@@ -23,7 +23,8 @@ const EXPOSE: [&str; 5] =
 const CORE_JSON: [&str; 2] = ["src/identity/", "src/provider/dialect.rs"];
 
 const CLOCK: [&str; 1] = ["src/base/clock.rs"];
-const ENVIRONMENT: [&str; 3] = ["src/config/", "src/secrets/env.rs", "src/secrets/env/"];
+const ENVIRONMENT: [&str; 4] =
+    ["src/config/", "src/secrets/env.rs", "src/secrets/env/", "src/telemetry/log.rs"];
 
 /// Beginnings of paths that are on the writer's machine only.
 const MACHINE: [&str; 5] = ["/work/", "/root/", "/home/", "/Users/", "/tmp/"];
@@ -150,7 +151,11 @@ fn clocks_and_environment(file: &File, _: &[String]) -> Vec<String> {
     }
     if !file.is_in(&ENVIRONMENT) {
         for word in ["env::var", "env::var_os", "env::vars", "env::vars_os"] {
-            wrong.extend(file.at(&code, word, "only config/ and secrets/env read the environment"));
+            wrong.extend(file.at(
+                &code,
+                word,
+                "only config/, secrets/env and telemetry/log (RUST_LOG) read the environment",
+            ));
         }
     }
     wrong
