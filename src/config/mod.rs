@@ -3,6 +3,6 @@
 mod settings;
 
 pub use settings::{
-    AdminSettings, Config, CredentialSettings, FileStore, Limits, Listen, ListenAddress, OnNoProvider,
-    ProviderEntry, ServerTls,
+    AdminSettings, Config, CredentialSettings, FileStore, Limits, Listen, ListenAddress, OnNoProvider, ProviderEntry,
+    ServerTls,
 };

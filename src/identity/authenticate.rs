@@ -86,11 +86,7 @@ impl Callers {
     ///
     /// # Errors
     /// [`IdentityError::NoFacts`], [`IdentityError::StaleFacts`].
-    pub fn from_facts(
-        &self,
-        _facts: Option<&VerifiedFacts>,
-        _now: UnixTime,
-    ) -> Result<Caller, IdentityError> {
+    pub fn from_facts(&self, _facts: Option<&VerifiedFacts>, _now: UnixTime) -> Result<Caller, IdentityError> {
         todo!()
     }
 }

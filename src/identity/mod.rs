@@ -16,8 +16,6 @@ pub use authenticate::{Callers, Issuer, Presented, Tally};
 pub use error::{CertificateError, IdentityError, TokenError};
 pub use key_set::{KeySet, KeySetError};
 pub use principal::{Principal, PrincipalKind};
-pub use settings::{
-    Algorithm, CallersSettings, CertificateSource, IssuerSettings, MtlsSettings, WorkloadMark,
-};
+pub use settings::{Algorithm, CallersSettings, CertificateSource, IssuerSettings, MtlsSettings, WorkloadMark};
 pub use spiffe::{SpiffeId, SpiffeIdError, TrustDomain};
 pub use verified::{Caller, VerifiedPrincipal};
