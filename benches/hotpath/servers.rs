@@ -81,7 +81,10 @@ async fn start<'a>(
 ) -> Result<Server, Failure> {
     let mut child = Command::new(program)
         .args(arguments)
+        // Our stdout carries the figures, and a filter from outside could hide the lines that we wait for.
+        .env_remove("RUST_LOG")
         .stdin(Stdio::null())
+        .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()?;

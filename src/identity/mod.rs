@@ -4,12 +4,21 @@ mod auth_context;
 mod authenticate;
 mod client_cert;
 mod error;
+mod facts;
+mod json;
+mod jws;
 mod jwt;
+mod key;
 mod key_set;
 mod principal;
+mod remembered;
 mod settings;
 mod spiffe;
+#[cfg(test)]
+mod testing;
+mod token_headers;
 mod verified;
+mod xfcc;
 
 pub use auth_context::AuthContext;
 pub use authenticate::{Callers, Issuer, Presented, Tally};

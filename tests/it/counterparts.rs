@@ -62,7 +62,7 @@ fn the_provider_takes_its_own_keys_only_and_tells_what_arrived() {
 fn envoy_refuses_everything_while_no_server_answers() {
     for version in VERSIONS {
         let provider = ProviderEnvoy::start(version, &[Llm::new("openai", "authorization")]);
-        for placement in Placement::ALL {
+        for placement in Placement::ALL.into_iter().chain([Placement::HalfAPair]) {
             let front = Front {
                 placement,
                 // Nobody listens on port 1.
@@ -81,6 +81,7 @@ fn envoy_refuses_everything_while_no_server_answers() {
                     }],
                 }],
                 tls: Tls::None,
+                message_timeout: "5s".to_owned(),
             };
             let envoy = Envoy::start("front", version, &front.config());
             let request = Request::post("/v1/chat/completions", "{}").header("host", "openai.llm.example");
@@ -102,6 +103,7 @@ fn envoy_asks_for_a_client_certificate() {
         routes: Vec::new(),
         clusters: Vec::new(),
         tls: Tls::Mutual(certificates.path()),
+        message_timeout: "5s".to_owned(),
     };
     let envoy = Envoy::start("front", Version::Newest, &front.config());
     let answer =

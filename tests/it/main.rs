@@ -11,5 +11,11 @@
     reason = "tests"
 )]
 
+mod certificates;
 mod counterparts;
+mod decisions;
+mod failover;
+mod outage;
+mod rotation;
+mod sdks;
 mod support;

@@ -16,6 +16,8 @@ pub(crate) enum Placement {
     Pair,
     /// ext_authz in the listener.
     ExtAuthz,
+    /// The pair with its first half forgotten: a fault of the operator.
+    HalfAPair,
 }
 
 /// The Envoy in front of the providers.
@@ -25,6 +27,8 @@ pub(crate) struct Front {
     pub(crate) grpc: Grpc,
     pub(crate) routes: Vec<Route>,
     pub(crate) clusters: Vec<Cluster>,
+    /// How long Envoy waits for an answer, as Envoy writes it.
+    pub(crate) message_timeout: String,
     /// A listener `main` without TLS, or with.
     pub(crate) tls: Tls,
 }
@@ -34,6 +38,8 @@ pub(crate) struct Front {
 pub(crate) enum Grpc {
     Tcp(SocketAddr),
     Unix(PathBuf),
+    /// Mutual TLS: the certificate authority's folder, and which of its certificates Envoy shows.
+    Tls(SocketAddr, PathBuf, String),
 }
 
 /// A virtual host with one route.
@@ -78,10 +84,13 @@ impl Front {
     /// `static_resources`.
     pub(crate) fn config(&self) -> Value {
         let (downstream, upstream) = match self.placement {
-            Placement::Downstream => (vec![ext_proc(None)], vec![]),
-            Placement::Upstream => (vec![], vec![ext_proc(None)]),
-            Placement::Pair => (vec![ext_proc(Some("downstream"))], vec![ext_proc(Some("upstream"))]),
+            Placement::Downstream => (vec![self.ext_proc(None)], vec![]),
+            Placement::Upstream => (vec![], vec![self.ext_proc(None)]),
+            Placement::Pair => {
+                (vec![self.ext_proc(Some("downstream"))], vec![self.ext_proc(Some("upstream"))])
+            }
             Placement::ExtAuthz => (vec![ext_authz()], vec![]),
+            Placement::HalfAPair => (vec![], vec![self.ext_proc(Some("upstream"))]),
         };
         let hosts: Vec<_> = self.routes.iter().map(|route| self.virtual_host(route)).collect();
         let mut clusters: Vec<_> = self.clusters.iter().map(|one| cluster(one, &upstream)).collect();
@@ -117,6 +126,33 @@ impl Front {
             "include_request_attempt_count": true,
             "routes": [one],
         })
+    }
+
+    fn ext_proc(&self, half: Option<&str>) -> Value {
+        let mut config = json!({
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor",
+            "grpc_service": {"envoy_grpc": {"cluster_name": "bouncer"}, "timeout": "5s"},
+            "processing_mode": {
+                "request_header_mode": "SEND", "response_header_mode": "SKIP",
+                "request_body_mode": "NONE", "response_body_mode": "NONE",
+                "request_trailer_mode": "SKIP", "response_trailer_mode": "SKIP",
+            },
+            "message_timeout": self.message_timeout,
+            "failure_mode_allow": false,
+            "request_attributes": [
+                "xds.cluster_name", "xds.route_name", "xds.cluster_metadata", "xds.route_metadata",
+                "xds.upstream_host_metadata", "upstream.address", "connection.mtls",
+                "connection.uri_san_peer_certificate", "connection.dns_san_peer_certificate",
+                "connection.subject_peer_certificate",
+            ],
+        });
+        if let Some(half) = half {
+            config["grpc_service"]["initial_metadata"] = json!([{"key": "x-bouncer-half", "value": half}]);
+            let direction =
+                if half == "downstream" { "receiving_namespaces" } else { "forwarding_namespaces" };
+            config["metadata_options"] = json!({ direction: {"untyped": ["bouncer"]} });
+        }
+        json!({"name": "envoy.filters.http.ext_proc", "typed_config": config})
     }
 
     fn named(&self, provider: &str) -> Value {
@@ -197,10 +233,10 @@ fn cluster(cluster: &Cluster, upstream_filters: &[Value]) -> Value {
 
 fn bouncer_cluster(grpc: &Grpc) -> Value {
     let address = match grpc {
-        Grpc::Tcp(address) => socket(*address),
+        Grpc::Tcp(address) | Grpc::Tls(address, ..) => socket(*address),
         Grpc::Unix(path) => json!({"pipe": {"path": path}}),
     };
-    json!({
+    let mut cluster = json!({
         "name": "bouncer",
         "connect_timeout": "1s",
         "load_assignment": {
@@ -209,33 +245,15 @@ fn bouncer_cluster(grpc: &Grpc) -> Value {
         },
         "typed_extension_protocol_options":
             protocol(&json!({"explicit_http_config": {"http2_protocol_options": {}}})),
-    })
-}
-
-fn ext_proc(half: Option<&str>) -> Value {
-    let mut config = json!({
-        "@type": "type.googleapis.com/envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor",
-        "grpc_service": {"envoy_grpc": {"cluster_name": "bouncer"}, "timeout": "5s"},
-        "processing_mode": {
-            "request_header_mode": "SEND", "response_header_mode": "SKIP",
-            "request_body_mode": "NONE", "response_body_mode": "NONE",
-            "request_trailer_mode": "SKIP", "response_trailer_mode": "SKIP",
-        },
-        "message_timeout": "5s",
-        "failure_mode_allow": false,
-        "request_attributes": [
-            "xds.cluster_name", "xds.route_name", "xds.cluster_metadata", "xds.route_metadata",
-            "xds.upstream_host_metadata", "upstream.address", "connection.mtls",
-            "connection.uri_san_peer_certificate", "connection.dns_san_peer_certificate",
-            "connection.subject_peer_certificate",
-        ],
     });
-    if let Some(half) = half {
-        config["grpc_service"]["initial_metadata"] = json!([{"key": "x-bouncer-half", "value": half}]);
-        let direction = if half == "downstream" { "receiving_namespaces" } else { "forwarding_namespaces" };
-        config["metadata_options"] = json!({ direction: {"untyped": ["bouncer"]} });
+    if let Grpc::Tls(_, folder, name) = grpc {
+        cluster["transport_socket"] = json!({"name": "envoy.transport_sockets.tls", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+            "sni": "localhost",
+            "common_tls_context": common_tls(folder, name),
+        }});
     }
-    json!({"name": "envoy.filters.http.ext_proc", "typed_config": config})
+    cluster
 }
 
 fn ext_authz() -> Value {
@@ -250,15 +268,22 @@ fn ext_authz() -> Value {
 }
 
 fn downstream_tls(folder: &Path) -> Value {
-    let file = |name: &str| json!({"filename": folder.join(name)});
     json!({"name": "envoy.transport_sockets.tls", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
         "require_client_certificate": true,
-        "common_tls_context": {
-            "tls_certificates": [{"certificate_chain": file("server.pem"), "private_key": file("server.key")}],
-            "validation_context": {"trusted_ca": file("ca.pem")},
-        },
+        "common_tls_context": common_tls(folder, "server"),
     }})
+}
+
+fn common_tls(folder: &Path, name: &str) -> Value {
+    let file = |name: String| json!({"filename": folder.join(name)});
+    json!({
+        "tls_certificates": [{
+            "certificate_chain": file(format!("{name}.pem")),
+            "private_key": file(format!("{name}.key")),
+        }],
+        "validation_context": {"trusted_ca": file("ca.pem".to_owned())},
+    })
 }
 
 fn protocol(options: &Value) -> Value {

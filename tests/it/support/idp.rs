@@ -61,11 +61,6 @@ impl Idp {
         self.control("rotate", &json!({"keep": true}));
     }
 
-    /// Signs with new keys from now on; the old ones are gone.
-    pub(crate) fn replace_keys(&self) {
-        self.control("rotate", &json!({"keep": false}));
-    }
-
     /// Adds a caller: `{"sub": …, "claims": {…}, "auth_age": seconds, "ttl": seconds, "alg": …}`.
     pub(crate) fn add_caller(&self, name: &str, caller: Value) {
         self.control("callers", &json!({ name: caller }));

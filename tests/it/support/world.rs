@@ -1,6 +1,7 @@
 //! Everything together: the identity provider, the provider, bouncer, and the Envoy between them.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -26,6 +27,8 @@ pub(crate) struct WorldOptions {
     /// Changes the front Envoy's configuration before it starts.
     pub(crate) front: fn(&mut Front),
     pub(crate) tls: Tls,
+    /// Mutual TLS towards bouncer: the authority's folder, and which certificate Envoy shows.
+    pub(crate) grpc_tls: Option<(PathBuf, String)>,
 }
 
 /// A running world. When it goes, the secrets of its fixtures are looked for in all that anybody could see.
@@ -56,6 +59,7 @@ impl WorldOptions {
             configure: |_| {},
             front: |_| {},
             tls: Tls::None,
+            grpc_tls: None,
         }
     }
 }
@@ -67,7 +71,8 @@ impl World {
     }
 
     pub(crate) fn with(options: WorldOptions) -> Self {
-        let WorldOptions { placement, version, idp, llms, configure, front: change_front, tls } = options;
+        let WorldOptions { placement, version, idp, llms, configure, front: change_front, tls, grpc_tls } =
+            options;
         let secrets = Secrets::default();
         llms.iter().flat_map(|llm| &llm.keys).for_each(|key| secrets.add(key));
         let provider = ProviderEnvoy::start(version, &llms);
@@ -83,16 +88,30 @@ impl World {
                 "workloads": {"idtyp": "app"},
             }]},
             "mfa": {"amr": ["mfa"], "acr_values": ["urn:example:mfa"], "max_age": "8h"},
-            "providers": entries.clone().map(|llm| entry(llm)).collect::<Vec<_>>(),
+            "providers": entries.clone().map(entry).collect::<Vec<_>>(),
         });
+        if let Some((folder, _)) = &grpc_tls {
+            config["listen"]["tls"] = json!({
+                "certificate": folder.join("server.pem"),
+                "private_key": folder.join("server.key"),
+                "client_ca": folder.join("ca.pem"),
+                "allowed_peers": ["spiffe://mesh.example/ns/gateway/sa/envoy"],
+            });
+        }
         configure(&mut config);
         let bouncer = Bouncer::start(files, config);
 
         let mut front = Front {
             placement,
-            grpc: Grpc::Unix(bouncer.socket.clone()),
+            // Both ways, without a world for each.
+            grpc: match (version, grpc_tls) {
+                (_, Some((folder, name))) => Grpc::Tls(bouncer.grpc, folder, name),
+                (Version::Oldest, None) => Grpc::Tcp(bouncer.grpc),
+                (Version::Newest, None) => Grpc::Unix(bouncer.socket.clone()),
+            },
             routes: llms.iter().map(|llm| route(llm, placement)).collect(),
             clusters: llms.iter().map(|llm| cluster(llm, &provider)).collect(),
+            message_timeout: "5s".to_owned(),
             tls,
         };
         change_front(&mut front);
