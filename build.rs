@@ -7,7 +7,8 @@ use prost::Message as _;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");
-    let files = ["envoy/service/ext_proc/v3/external_processor.proto", "envoy/service/auth/v3/external_auth.proto"];
+    let files =
+        ["envoy/service/ext_proc/v3/external_processor.proto", "envoy/service/auth/v3/external_auth.proto"];
     let descriptors = protox::compile(files, ["proto"])?;
     let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
     std::fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;

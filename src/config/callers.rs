@@ -39,7 +39,8 @@ pub(super) fn callers(raw: raw::Callers, limits: &Limits, at: &At<'_>) -> Option
         if let Some(issuer) = &raw.issuer
             && let Some(first) = seen.insert(issuer.clone(), index)
         {
-            at.key("issuer").fault(format!("is the same issuer as callers.jwt[{first}]"), "each issuer once".to_owned());
+            at.key("issuer")
+                .fault(format!("is the same issuer as callers.jwt[{first}]"), "each issuer once".to_owned());
         }
         jwt.extend(issuer(raw, &at));
     }
@@ -62,7 +63,8 @@ pub(super) fn has_issuer_without_mfa(raw: Option<&raw::Callers>) -> bool {
 }
 
 fn issuer(raw: &raw::Issuer, at: &At<'_>) -> Option<IssuerSettings> {
-    let issuer = raw.issuer.as_ref().and_then(|text| url(text, &at.key("issuer")).map(|_| Arc::from(text.as_str())));
+    let issuer =
+        raw.issuer.as_ref().and_then(|text| url(text, &at.key("issuer")).map(|_| Arc::from(text.as_str())));
     let jwks_uri = raw.jwks_uri.as_ref().map(|text| url(text, &at.key("jwks_uri")));
     let audiences = texts(raw.audiences.as_ref(), &at.key("audiences"));
     let algorithms = match &raw.algorithms {
@@ -79,12 +81,15 @@ fn issuer(raw: &raw::Issuer, at: &At<'_>) -> Option<IssuerSettings> {
     let leeway_at = at.key("leeway");
     let leeway = duration_or(raw.leeway.as_ref(), &leeway_at, Duration::from_secs(30));
     if leeway.is_some_and(|leeway| leeway > LONGEST_LEEWAY) {
-        leeway_at.fault("is too long: for so long an ended token would still be taken", "at most 60s".to_owned());
+        leeway_at
+            .fault("is too long: for so long an ended token would still be taken", "at most 60s".to_owned());
     }
     let workloads = raw.workloads.iter().flatten();
     let workloads = workloads.filter_map(|(claim, value)| {
         if claim.is_empty() || value.is_empty() {
-            at.key("workloads").key(claim).fault("is empty", "a claim and its value, as idtyp: app".to_owned());
+            at.key("workloads")
+                .key(claim)
+                .fault("is empty", "a claim and its value, as idtyp: app".to_owned());
             return None;
         }
         Some(WorkloadMark { claim: claim.clone(), value: value.clone() })
@@ -126,7 +131,10 @@ fn mtls(raw: &raw::Mtls, at: &At<'_>) -> Option<MtlsSettings> {
     let trust_domains = domains.filter_map(|(index, text)| {
         let domain = TrustDomain::parse(text).ok();
         if domain.is_none() {
-            at_domains.index(index).fault("is not a SPIFFE trust domain", "its name alone, as mesh.example: a-z, 0-9, . _ -".to_owned());
+            at_domains.index(index).fault(
+                "is not a SPIFFE trust domain",
+                "its name alone, as mesh.example: a-z, 0-9, . _ -".to_owned(),
+            );
         }
         domain
     });

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::limits::{duration, nonzero};
 use super::matches;
 use super::mfa::{self, Fields};
 use super::place::At;
@@ -73,7 +74,8 @@ fn checked_name<'r>(raw: &'r raw::Provider, at: &At<'_>) -> Option<&'r str> {
         && text.bytes().all(inner)
         && text.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric());
     if !valid {
-        let what = if raw.name.is_some() { "is not a name" } else { "does not make a name, and name is not there" };
+        let what =
+            if raw.name.is_some() { "is not a name" } else { "does not make a name, and name is not there" };
         at.key(key).fault(what, "a name of at most 63 letters, digits, - _ and .".to_owned());
     }
     valid.then_some(text)
@@ -128,22 +130,29 @@ fn foreign_keys(raw: &raw::Provider, auth: AuthType, at: &At<'_>) {
     for (key, present, of) in keys {
         if present && !of.contains(&auth) {
             let of = words::list(of.iter().map(|auth| auth.as_str()));
-            at.key(key).fault_at_key(format!("{key} means nothing to auth_type {auth}"), format!("only with auth_type {of}"));
+            at.key(key).fault_at_key(
+                format!("{key} means nothing to auth_type {auth}"),
+                format!("only with auth_type {of}"),
+            );
         }
     }
 }
 
 fn without_effect(raw: &raw::Provider, auth: AuthType, at: &At<'_>) {
     if auth == AuthType::ApiKey {
-        for (key, present) in [("refresh_policy", raw.refresh_policy.is_some()), ("refresh", raw.refresh.is_some())] {
+        for (key, present) in
+            [("refresh_policy", raw.refresh_policy.is_some()), ("refresh", raw.refresh.is_some())]
+        {
             if present {
                 at.key(key).warning("has no effect: a static key has nothing to refresh", None);
             }
         }
     }
-    if let Some(margin) = raw.refresh.as_ref().and_then(|refresh| refresh.margin.as_ref()) {
-        let at = at.key("refresh").key("margin");
-        super::limits::duration(margin, &at).is_some_and(|margin| super::limits::nonzero(margin, &at));
+    let margin_at = at.key("refresh").key("margin");
+    if let Some(margin) = raw.refresh.as_ref().and_then(|refresh| refresh.margin.as_ref())
+        && let Some(margin) = duration(margin, &margin_at)
+    {
+        nonzero(margin, &margin_at);
     }
     if raw.audit_on_rotate.is_some() {
         at.key("audit_on_rotate").warning("has no effect in this version: nothing is audited yet", None);
@@ -167,16 +176,22 @@ fn mfa_rule(raw: &raw::Provider, around: &Around, at: &At<'_>) -> Option<crate::
         );
     }
     if !around.tokens {
-        required_at.warning("nobody can pass: only tokens can say that there was MFA, and callers.jwt is not there", None);
+        required_at.warning(
+            "nobody can pass: only tokens can say that there was MFA, and callers.jwt is not there",
+            None,
+        );
     }
     let rule = mfa::rule(own, &around.mfa);
     if rule.amr.is_empty() && rule.acr_values.is_empty() {
-        required_at.fault("nobody can pass: the section mfa names neither amr nor acr_values", "at least one of them".to_owned());
+        required_at.fault(
+            "nobody can pass: the section mfa names neither amr nor acr_values",
+            "at least one of them".to_owned(),
+        );
     }
     Some(rule)
 }
 
-fn credential_ref<'r>(raw: &'r raw::Provider, auth: Option<AuthType>, at: &At<'_>) -> Option<String> {
+fn credential_ref(raw: &raw::Provider, auth: Option<AuthType>, at: &At<'_>) -> Option<String> {
     let at_ref = at.key("credential_ref");
     let Some(text) = raw.credential_ref.as_deref() else {
         if auth == Some(AuthType::ApiKey) && !at_ref.was_skipped() {
@@ -187,7 +202,9 @@ fn credential_ref<'r>(raw: &'r raw::Provider, auth: Option<AuthType>, at: &At<'_
     // The text is never repeated: it could be the secret itself.
     let allowed = "the name of a secret in the store: a-z, 0-9, - and .";
     let plain = text.len() <= 253
-        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.'))
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.'))
         && text.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric());
     if text.contains("://") {
         at_ref.fault("names another store, and this version has only the file store", allowed.to_owned());
@@ -218,7 +235,10 @@ fn placement(raw: Option<&raw::ApiKey>, kind: ProviderKind, at: &At<'_>) -> Opti
         Some(text) => {
             let printable = text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
             if !printable || text.starts_with(' ') || text.len() > 32 {
-                at.key("prefix").fault("cannot stand before a key", "at most 32 printable characters, as \"Bearer \"".to_owned());
+                at.key("prefix").fault(
+                    "cannot stand before a key",
+                    "at most 32 printable characters, as \"Bearer \"".to_owned(),
+                );
                 return None;
             }
             text.clone()

@@ -19,10 +19,12 @@ pub(super) fn read(file: &Arc<Path>, faults: &Faults) -> Option<String> {
 
 /// The entries of a folder in the order of their names. None is told.
 pub(super) fn entries(folder: &Path, at: &At<'_>) -> Option<Vec<PathBuf>> {
-    list(folder, at).map_err(|error| at.fault(format!("the folder cannot be read: {}", reason(&error)), None)).ok()
+    list(folder, at)
+        .map_err(|error| at.fault(format!("the folder cannot be read: {}", reason(&error)), None))
+        .ok()
 }
 
-fn text(file: &Path) -> Result<String, String> {
+pub(super) fn text(file: &Path) -> Result<String, String> {
     let cannot = |error: io::Error| format!("the file cannot be read: {}", reason(&error));
     let mut bytes = Vec::new();
     // One more than allowed, so that the reader of the tree sees that there is more.
@@ -45,7 +47,10 @@ fn list(folder: &Path, at: &At<'_>) -> io::Result<Vec<PathBuf>> {
             continue;
         }
         if name.ends_with(".yml") {
-            at.warning(format!("{} is not read", super::words::quoted(name)), "names that end in .yaml".to_owned());
+            at.warning(
+                format!("{} is not read", super::words::quoted(name)),
+                "names that end in .yaml".to_owned(),
+            );
         }
         // A pipe would be waited for.
         if name.ends_with(".yaml") && folder.join(name).metadata().is_ok_and(|meta| !meta.is_file()) {
@@ -71,5 +76,11 @@ fn reason(error: &io::Error) -> String {
 
 fn whole(file: &Path, what: String) -> Fault {
     let name = super::words::cut(&file.display().to_string(), 4_096);
-    Fault { severity: Severity::Fault, place: None, path: String::new(), what: format!("{name}: {what}"), allowed: None }
+    Fault {
+        severity: Severity::Fault,
+        place: None,
+        path: String::new(),
+        what: format!("{name}: {what}"),
+        allowed: None,
+    }
 }

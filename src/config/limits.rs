@@ -19,7 +19,8 @@ pub(super) fn limits(raw: Option<&raw::Limits>, at: &At<'_>) -> Limits {
         let at = at.key(name);
         duration_or(raw.as_ref(), &at, default).filter(|duration| nonzero(*duration, &at)).unwrap_or(default)
     };
-    let count = |raw: Option<u32>, default| raw.and_then(|count| usize::try_from(count).ok()).unwrap_or(default);
+    let count =
+        |raw: Option<u32>, default| raw.and_then(|count| usize::try_from(count).ok()).unwrap_or(default);
     Limits {
         max_body: size(&raw.max_body, "max_body", default.max_body),
         max_token: size(&raw.max_token, "max_token", default.max_token),

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::place::At;
 use super::limits::duration_or;
+use super::place::At;
 use super::raw::{self, OneOrMore};
 use super::settings::{AdminSettings, Listen, ListenAddress, ServerTls};
 use super::words;
@@ -21,7 +21,8 @@ pub(super) fn listen(raw: raw::Listen, at: &At<'_>) -> Option<Listen> {
     let tls_is_mutual = matches!(&tls, Some(Some(tls)) if tls.client_ca.is_some());
     let tls_is_broken = matches!(&tls, Some(None)) || at.key("tls").was_skipped();
     let tls = tls.flatten();
-    let shutdown_grace = duration_or(raw.shutdown_grace.as_ref(), &at.key("shutdown_grace"), Duration::from_secs(30));
+    let shutdown_grace =
+        duration_or(raw.shutdown_grace.as_ref(), &at.key("shutdown_grace"), Duration::from_secs(30));
     let grpc = grpc?;
     let tcp: Vec<&SocketAddr> = grpc.iter().filter_map(as_tcp).collect();
     if !tls_is_mutual && !tls_is_broken && tcp.iter().any(|address| !address.ip().is_loopback()) {
@@ -60,7 +61,9 @@ fn as_tcp(address: &ListenAddress) -> Option<&SocketAddr> {
 fn addresses(raw: &OneOrMore, at: &At<'_>) -> Vec<ListenAddress> {
     let texts: Vec<(At<'_>, &str)> = match raw {
         OneOrMore::One(text) => vec![(at.clone(), text)],
-        OneOrMore::More(items) => items.iter().map(|(index, text)| (at.index(index), text.as_str())).collect(),
+        OneOrMore::More(items) => {
+            items.iter().map(|(index, text)| (at.index(index), text.as_str())).collect()
+        }
     };
     let mut addresses = Vec::new();
     for (at, text) in texts {
@@ -83,7 +86,10 @@ fn address(text: &str, at: &At<'_>) -> Option<ListenAddress> {
             at.relative(path)
         };
         if path.as_os_str().len() > LONGEST_SOCKET_PATH {
-            at.fault("is too long for a socket", format!("at most {LONGEST_SOCKET_PATH} bytes with the folder of this file"));
+            at.fault(
+                "is too long for a socket",
+                format!("at most {LONGEST_SOCKET_PATH} bytes with the folder of this file"),
+            );
             return None;
         }
         return Some(ListenAddress::Unix(path));
@@ -104,14 +110,25 @@ fn tls(raw: raw::ServerTls, at: &At<'_>) -> Option<ServerTls> {
         if is_peer(peer) {
             allowed_peers.push(peer.clone());
         } else {
-            peers_at.index(index).fault("is not a name of a peer", "a URI as spiffe://mesh.example/gateway, or a DNS name".to_owned());
+            peers_at.index(index).fault(
+                "is not a name of a peer",
+                "a URI as spiffe://mesh.example/gateway, or a DNS name".to_owned(),
+            );
         }
     }
     if client_ca.is_none() && !at.key("client_ca").was_skipped() && !allowed_peers.is_empty() {
-        peers_at.fault_at_key("nobody is asked for a certificate without client_ca", "client_ca beside it".to_owned());
+        peers_at.fault_at_key(
+            "nobody is asked for a certificate without client_ca",
+            "client_ca beside it".to_owned(),
+        );
     }
     // An empty list means everybody; one whose elements were all wrong must not.
-    Some(ServerTls { certificate: path(raw.certificate)?, private_key: path(raw.private_key)?, client_ca, allowed_peers })
+    Some(ServerTls {
+        certificate: path(raw.certificate)?,
+        private_key: path(raw.private_key)?,
+        client_ca,
+        allowed_peers,
+    })
 }
 
 fn is_peer(text: &str) -> bool {

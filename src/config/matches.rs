@@ -19,7 +19,9 @@ pub(super) fn matches(raw: Option<&raw::Match>, at: &At<'_>) -> Match {
         cluster: list(&raw.cluster, "cluster", glob),
         route: list(&raw.route, "route", glob),
         authority: list(&raw.authority, "authority", authority),
-        path_prefix: prefixes.filter_map(|(index, text)| path_prefix(text, &prefix_at.index(index))).collect(),
+        path_prefix: prefixes
+            .filter_map(|(index, text)| path_prefix(text, &prefix_at.index(index)))
+            .collect(),
         metadata: raw.metadata.as_ref().and_then(metadata),
     }
 }
@@ -37,9 +39,15 @@ fn glob(text: &str, at: &At<'_>) -> Option<Glob> {
 }
 
 fn authority(text: &str, at: &At<'_>) -> Option<Glob> {
-    let port = text.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit() || byte == b'*'));
-    if port || text.bytes().any(|byte| !byte.is_ascii_graphic() || matches!(byte, b'/' | b'@' | b'?' | b'#')) {
-        at.fault("is not a host", "a host name without scheme, port and path; * stands for any run of characters".to_owned());
+    let port = text
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit() || byte == b'*'));
+    if port || text.bytes().any(|byte| !byte.is_ascii_graphic() || matches!(byte, b'/' | b'@' | b'?' | b'#'))
+    {
+        at.fault(
+            "is not a host",
+            "a host name without scheme, port and path; * stands for any run of characters".to_owned(),
+        );
         return None;
     }
     glob(&text.to_ascii_lowercase(), at)
@@ -57,5 +65,9 @@ fn path_prefix(text: &str, at: &At<'_>) -> Option<String> {
 }
 
 fn metadata(raw: &raw::Metadata) -> Option<MetadataMatch> {
-    Some(MetadataMatch { namespace: raw.namespace.clone()?, key: raw.key.clone()?, value: raw.value.clone()? })
+    Some(MetadataMatch {
+        namespace: raw.namespace.clone()?,
+        key: raw.key.clone()?,
+        value: raw.value.clone()?,
+    })
 }

@@ -25,6 +25,9 @@ pub(super) struct Source {
     pub(super) skipped: BTreeSet<Vec<Step>>,
 }
 
+/// Most faults that are told.
+const MOST: usize = 1_000;
+
 /// All faults of one reading.
 #[derive(Debug, Default)]
 pub(super) struct Faults(RefCell<Vec<Fault>>);
@@ -54,13 +57,28 @@ impl Faults {
         })
     }
 
-    /// In the order in which somebody reads the files.
+    /// In the order in which somebody reads the files. After a thousand it is enough.
     pub(super) fn sorted(self) -> Vec<Fault> {
         let mut faults = self.0.into_inner();
         faults.sort_by(|a, b| {
-            let key = |fault: &Fault| fault.place.as_ref().map(|place| (place.file.clone(), place.line, place.column));
+            let key = |fault: &Fault| {
+                fault.place.as_ref().map(|place| (place.file.clone(), place.line, place.column))
+            };
             key(a).cmp(&key(b))
         });
+        if let Some(more) = faults.len().checked_sub(MOST).filter(|more| *more > 0) {
+            // A fault must not be cut off by a thousand warnings.
+            faults.sort_by_key(|fault| fault.severity == Severity::Warning);
+            faults.truncate(MOST);
+            let what = format!("{more} more faults and warnings are not told");
+            faults.push(Fault {
+                severity: Severity::Warning,
+                place: None,
+                path: String::new(),
+                what,
+                allowed: None,
+            });
+        }
         faults
     }
 }
@@ -139,7 +157,13 @@ impl<'a> At<'a> {
     }
 
     fn note(&self, severity: Severity, spot: Spot, what: String, allowed: Option<String>) {
-        self.faults.push(Fault { severity, place: Some(self.at(spot)), path: path(&self.steps), what, allowed });
+        self.faults.push(Fault {
+            severity,
+            place: Some(self.at(spot)),
+            path: path(&self.steps),
+            what,
+            allowed,
+        });
     }
 
     /// Places of the value and of its key; of what is around where there is none.

@@ -11,8 +11,15 @@ pub(super) const SIZE: &str = "a size with its unit, as 64KiB, 16MiB or 10MB";
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3_600);
 
 const DURATIONS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
-const SIZES: [(&str, usize); 7] =
-    [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("KB", 1_000), ("MB", 1_000_000), ("GB", 1_000_000_000)];
+const SIZES: [(&str, usize); 7] = [
+    ("B", 1),
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("KB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+];
 
 /// Reads `1h30m`: numbers with units, larger units first, each at most once.
 pub(super) fn duration(text: &str) -> Option<Duration> {
@@ -52,21 +59,43 @@ mod tests {
 
     #[test]
     fn durations_carry_their_units() {
-        for (text, milliseconds) in
-            [("30s", 30_000), ("400ms", 400), ("5m", 300_000), ("8h", 28_800_000), ("1h30m", 5_400_000), ("1s500ms", 1_500), ("0s", 0)]
-        {
+        for (text, milliseconds) in [
+            ("30s", 30_000),
+            ("400ms", 400),
+            ("5m", 300_000),
+            ("8h", 28_800_000),
+            ("1h30m", 5_400_000),
+            ("1s500ms", 1_500),
+            ("0s", 0),
+        ] {
             assert_eq!(duration(text), Some(Duration::from_millis(milliseconds)), "{text}");
         }
-        for text in
-            ["", "30", "s", "-5s", "+5s", "5 s", "1.5h", "30m1h", "5s5s", "5d", "5S", "99999999h", "18446744073709551616s", "１s", "5s "]
-        {
+        for text in [
+            "",
+            "30",
+            "s",
+            "-5s",
+            "+5s",
+            "5 s",
+            "1.5h",
+            "30m1h",
+            "5s5s",
+            "5d",
+            "5S",
+            "99999999h",
+            "18446744073709551616s",
+            "１s",
+            "5s ",
+        ] {
             assert_eq!(duration(text), None, "{text}");
         }
     }
 
     #[test]
     fn sizes_carry_their_units() {
-        for (text, bytes) in [("16MiB", 16 << 20), ("64KiB", 64 << 10), ("10MB", 10_000_000), ("5B", 5), ("0B", 0)] {
+        for (text, bytes) in
+            [("16MiB", 16 << 20), ("64KiB", 64 << 10), ("10MB", 10_000_000), ("5B", 5), ("0B", 0)]
+        {
             assert_eq!(size(text), Some(bytes), "{text}");
         }
         for text in ["", "16", "MiB", "-1B", "1.5MiB", "16 MiB", "16mib", "16M", "99999999999999GiB"] {

@@ -1,7 +1,7 @@
 //! From files to a [`Config`]: every document, every section, every fault.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::entry::{self, Around};
@@ -9,7 +9,7 @@ use super::place::{At, Faults};
 use super::schema::Form;
 use super::settings::{Config, FileStore, OnNoProvider, ProviderEntry};
 use super::structure::{self, Checked};
-use super::{callers, files, limits, listen, mfa, raw};
+use super::{callers, files, limits, listen, mfa, raw, words};
 use crate::base::{Fault, Place, Severity};
 use crate::provider::{Catalog, Provider};
 
@@ -43,7 +43,13 @@ pub fn from_text(file: &Path, text: &str) -> Result<Config, Vec<Fault>> {
             if !faults.any() {
                 let what = "the configuration cannot be used, and the reason was not noted".to_owned();
                 let place = Some(Place { file, line: 1, column: 1 });
-                faults.push(Fault { severity: Severity::Fault, place, path: String::new(), what, allowed: None });
+                faults.push(Fault {
+                    severity: Severity::Fault,
+                    place,
+                    path: String::new(),
+                    what,
+                    allowed: None,
+                });
             }
             Err(faults.sorted())
         }
@@ -60,7 +66,8 @@ fn document(main: &Checked, faults: &Faults) -> Option<Config> {
         mfa: mfa::fields(raw.mfa.as_ref(), &at.key("mfa")),
         issuer_without_mfa: callers::has_issuer_without_mfa(raw.callers.as_ref()),
         // Where `callers` itself is broken nothing can be said.
-        tokens: raw.callers.as_ref().is_none_or(|raw| raw.jwt.is_some()) || at.key("callers").key("jwt").was_skipped(),
+        tokens: raw.callers.as_ref().is_none_or(|raw| raw.jwt.is_some())
+            || at.key("callers").key("jwt").was_skipped(),
     };
     let callers = raw.callers.and_then(|raw| callers::callers(raw, &limits, &at.key("callers")));
     if raw.audit.is_some() {
@@ -103,7 +110,12 @@ struct Entries {
     names: HashMap<String, Place>,
 }
 
-fn providers(folder: Option<&Path>, list: Option<raw::Items<raw::Provider>>, around: &Around, at: &At<'_>) -> Vec<ProviderEntry> {
+fn providers(
+    folder: Option<&Path>,
+    list: Option<raw::Items<raw::Provider>>,
+    around: &Around,
+    at: &At<'_>,
+) -> Vec<ProviderEntry> {
     let mut entries = Entries::default();
     let files = folder.and_then(|folder| files::entries(folder, &at.key("providers_dir")));
     for file in files.into_iter().flatten() {
@@ -117,8 +129,8 @@ fn providers(folder: Option<&Path>, list: Option<raw::Items<raw::Provider>>, aro
 }
 
 impl Entries {
-    fn add_file(&mut self, file: &PathBuf, around: &Around, faults: &Faults) {
-        let file: Arc<Path> = Arc::from(file.as_path());
+    fn add_file(&mut self, file: &Path, around: &Around, faults: &Faults) {
+        let file: Arc<Path> = Arc::from(file);
         let Some(text) = files::read(&file, faults) else { return };
         let Some(checked) = structure::check(Form::Entry, &file, &text, faults) else { return };
         if let Some(raw) = checked.typed(faults) {
@@ -128,15 +140,21 @@ impl Entries {
     }
 
     fn add(&mut self, raw: &raw::Provider, around: &Around, at: &At<'_>) {
+        let mut known = false;
         if let Some(name) = entry::name(raw) {
             let named_at = at.key(if raw.name.is_some() { "name" } else { "provider" });
             if let Some(first) = self.names.get(name) {
-                named_at.fault(format!("another entry has the same name, at {first}"), "a name of its own, with the key name".to_owned());
+                named_at.fault(
+                    format!("another entry has the same name, at {first}"),
+                    "a name of its own, with the key name".to_owned(),
+                );
+                known = true;
             } else {
                 self.names.insert(name.to_owned(), named_at.place());
             }
         }
-        if let Some(entry) = entry::entry(raw, around, at) {
+        let entry = entry::entry(raw, around, at);
+        if let Some(entry) = entry.filter(|_| !known) {
             let at = at.key("match");
             self.right.push((entry, at.place(), at.path()));
         }
@@ -148,15 +166,14 @@ fn tell_conflicts(entries: &Entries, faults: &Faults) {
     let providers: Vec<Provider> = entries.right.iter().map(|(entry, ..)| entry.provider.clone()).collect();
     let Err(conflicts) = Catalog::new(providers) else { return };
     for conflict in conflicts {
-        let (first, second) = conflict.entries;
-        let (Some((first, ..)), Some((_, place, path))) = (entries.right.get(first), entries.right.get(second)) else {
-            continue;
-        };
+        let first =
+            entries.right.get(conflict.entries.0).map_or("another", |(entry, ..)| &entry.provider.name);
+        let second = entries.right.get(conflict.entries.1);
         faults.push(Fault {
             severity: Severity::Fault,
-            place: Some(place.clone()),
-            path: path.clone(),
-            what: format!("entry {} takes the same requests: {}", first.provider.name, super::words::cut(&conflict.fact, 200)),
+            place: second.map(|(_, place, _)| place.clone()),
+            path: second.map(|(.., path)| path.clone()).unwrap_or_default(),
+            what: format!("entry {first} takes the same requests: {}", words::cut(&conflict.fact, 200)),
             allowed: Some("each request for one entry only".to_owned()),
         });
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use jsonschema::error::{TypeKind, ValidationError, ValidationErrorKind};
 use jsonschema::JsonType;
+use jsonschema::error::{TypeKind, ValidationError, ValidationErrorKind};
 use serde_json::Value as Json;
 
 use super::place::{At, Faults, Source, Step, path};
@@ -46,7 +46,8 @@ pub(super) fn check(form: Form, file: &Arc<Path>, text: &str, faults: &Faults) -
     }
     let mut right = source.root.to_json();
     let Some(validator) = form.validator() else {
-        At::root(&source, faults).fault("the schema of this version is broken, which is not your fault", None);
+        At::root(&source, faults)
+            .fault("the schema of this version is broken, which is not your fault", None);
         return None;
     };
     let mut deferred = Vec::new();
@@ -95,7 +96,9 @@ impl Checked {
     /// To be called when the meaning has been read.
     pub(super) fn finish(&self, faults: &Faults) {
         for steps in &self.deferred {
-            At::root(&self.source, faults).steps(steps.clone()).fault_if_none("does not have the form that it should");
+            At::root(&self.source, faults)
+                .steps(steps.clone())
+                .fault_if_none("does not have the form that it should");
         }
     }
 }
@@ -104,7 +107,10 @@ fn tell_unknown(at: &At<'_>, name: &str, allowed: &[&str]) {
     let mut what = format!("unknown key {}", words::quoted(name));
     if let Some(nearest) = words::nearest(name, allowed.iter().copied()) {
         what.push_str(&format!(", did you mean {nearest}?"));
-    } else if ["secret", "password", "token", "key"].iter().any(|word| name.to_ascii_lowercase().contains(word)) {
+    } else if ["secret", "password", "token", "key"]
+        .iter()
+        .any(|word| name.to_ascii_lowercase().contains(word))
+    {
         what.push_str("; secrets do not stand in the configuration, credential_ref names them");
     }
     at.fault_at_key(what, words::list(allowed));
@@ -113,7 +119,8 @@ fn tell_unknown(at: &At<'_>, name: &str, allowed: &[&str]) {
 fn allowed_keys<'s>(form: Form, error: &ValidationError<'_>) -> Vec<&'s str> {
     let schema = error.schema_path().as_str();
     let parent = schema.rsplit_once('/').map_or("", |(parent, _)| parent);
-    let properties = form.schema().pointer(parent).and_then(|node| node.get("properties")).and_then(Json::as_object);
+    let properties =
+        form.schema().pointer(parent).and_then(|node| node.get("properties")).and_then(Json::as_object);
     properties.map(|properties| properties.keys().map(String::as_str).collect()).unwrap_or_default()
 }
 
@@ -121,27 +128,40 @@ fn allowed_keys<'s>(form: Form, error: &ValidationError<'_>) -> Vec<&'s str> {
 fn wording(kind: &ValidationErrorKind, error: &ValidationError<'_>) -> (String, Option<String>) {
     match kind {
         ValidationErrorKind::Type { kind } => {
-            let what = format!("{}", shape(error.instance()));
+            let what = shape(error.instance()).to_owned();
             (what, Some(wanted(kind, error)))
         }
         ValidationErrorKind::Enum { options } => {
-            let options: Vec<&str> = options.as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+            let options: Vec<&str> =
+                options.as_array().into_iter().flatten().filter_map(Json::as_str).collect();
             let allowed = Some(words::list(&options));
             match error.instance().as_str() {
+                Some(word) if error.instance_path().as_str().contains("/algorithms/") => (
+                    format!("{} is not an asymmetric algorithm that is supported", words::quoted(word)),
+                    allowed,
+                ),
                 Some(word) => match words::nearest(word, options) {
-                    Some(nearest) => (format!("{} is not known, did you mean {nearest}?", words::quoted(word)), allowed),
+                    Some(nearest) => {
+                        (format!("{} is not known, did you mean {nearest}?", words::quoted(word)), allowed)
+                    }
                     None => (format!("{} is not known", words::quoted(word)), allowed),
                 },
                 None => (shape(error.instance()).to_owned(), allowed),
             }
         }
-        ValidationErrorKind::MinItems { limit } => ("is an empty list".to_owned(), Some(format!("at least {limit}"))),
+        ValidationErrorKind::MinItems { limit } => {
+            ("is an empty list".to_owned(), Some(format!("at least {limit}")))
+        }
         ValidationErrorKind::MinLength { .. } => ("is empty".to_owned(), None),
         ValidationErrorKind::MinProperties { .. } => {
             ("says nothing".to_owned(), Some("at least one of its keys".to_owned()))
         }
-        ValidationErrorKind::Minimum { limit } => ("is too small".to_owned(), Some(format!("{limit} or more"))),
-        ValidationErrorKind::Maximum { limit } => ("is too large".to_owned(), Some(format!("{limit} or less"))),
+        ValidationErrorKind::Minimum { limit } => {
+            ("is too small".to_owned(), Some(format!("{limit} or more")))
+        }
+        ValidationErrorKind::Maximum { limit } => {
+            ("is too large".to_owned(), Some(format!("{limit} or less")))
+        }
         _ => ("does not have the shape that it should".to_owned(), None),
     }
 }
@@ -191,7 +211,8 @@ fn steps(pointer: &str, source: &Source) -> Vec<Step> {
     let mut node = Some(&source.root);
     for segment in pointer.split('/').skip(1) {
         let name = segment.replace("~1", "/").replace("~0", "~");
-        let index = name.parse().ok().filter(|_| matches!(node.map(|node| &node.value), Some(tree::Value::List(_))));
+        let index =
+            name.parse().ok().filter(|_| matches!(node.map(|node| &node.value), Some(tree::Value::List(_))));
         if let Some(index) = index {
             node = node.and_then(|node| node.element(index));
             steps.push(Step::Index(index));

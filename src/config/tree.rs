@@ -62,7 +62,8 @@ pub(super) fn parse(text: &str) -> Result<(Node, Vec<Broken>), Broken> {
         let what = "the file is too large".to_owned();
         return Err(Broken { spot: Spot::START, path: Vec::new(), what, allowed: Some("at most 1 MiB") });
     }
-    let spanned: Spanned<Loose> = serde_saphyr::from_str_with_options(text, options()).map_err(|error| broken(&error))?;
+    let spanned: Spanned<Loose> =
+        serde_saphyr::from_str_with_options(text, options()).map_err(|error| broken(&error))?;
     let mut faults = Vec::new();
     let root = settle(spanned, &[], &mut faults);
     Ok((root, faults))
@@ -81,7 +82,9 @@ impl Node {
     /// The member of a mapping.
     pub(super) fn member(&self, name: &str) -> Option<(&Key, &Self)> {
         match &self.value {
-            Value::Map(members) => members.iter().find(|(key, _)| key.name == name).map(|(key, node)| (key, node)),
+            Value::Map(members) => {
+                members.iter().find(|(key, _)| key.name == name).map(|(key, node)| (key, node))
+            }
             _ => None,
         }
     }
@@ -102,9 +105,9 @@ impl Node {
             Value::Number(value) => serde_json::Value::Number(value.clone()),
             Value::Text(value) => value.as_str().into(),
             Value::List(items) => items.iter().map(Self::to_json).collect(),
-            Value::Map(members) => {
-                serde_json::Value::Object(members.iter().map(|(key, node)| (key.name.clone(), node.to_json())).collect())
-            }
+            Value::Map(members) => serde_json::Value::Object(
+                members.iter().map(|(key, node)| (key.name.clone(), node.to_json())).collect(),
+            ),
         }
     }
 }
@@ -237,7 +240,9 @@ fn settle(spanned: Spanned<Loose>, path: &[Step], faults: &mut Vec<Broken>) -> N
         Loose::Text(value) => Value::Text(value),
         Loose::List(items) => {
             let items = items.into_iter().enumerate();
-            Value::List(items.map(|(index, item)| settle(item, &joined(path, Step::Index(index)), faults)).collect())
+            Value::List(
+                items.map(|(index, item)| settle(item, &joined(path, Step::Index(index)), faults)).collect(),
+            )
         }
         Loose::Map(members) => Value::Map(settle_members(members, path, faults)),
     };
@@ -261,7 +266,8 @@ fn settle_members(
         let path = joined(path, Step::Key(name.clone()));
         let value = settle(value, &path, faults);
         if let Some(line) = lines.get(&name) {
-            let what = format!("the key {} stands here again, it is already in line {line}", words::quoted(&name));
+            let what =
+                format!("the key {} stands here again, it is already in line {line}", words::quoted(&name));
             faults.push(Broken { spot, path, what, allowed: Some("each key once") });
             continue;
         }
@@ -281,8 +287,12 @@ fn broken(error: &serde_saphyr::Error) -> Broken {
     let error = error.without_snippet();
     let spot = error.location().map_or(Spot::START, Spot::of);
     let (what, allowed) = match error {
-        Error::MultipleDocuments { .. } => ("a second document begins here", Some("one document a file, without ---")),
-        Error::MergeKeyNotAllowed { .. } => ("merge keys (<<) are not supported", Some("the keys themselves")),
+        Error::MultipleDocuments { .. } => {
+            ("a second document begins here", Some("one document a file, without ---"))
+        }
+        Error::MergeKeyNotAllowed { .. } => {
+            ("merge keys (<<) are not supported", Some("the keys themselves"))
+        }
         Error::Eof { .. } => ("the file is empty", None),
         Error::UnknownAnchor { .. } => ("an alias of an anchor that is not there", None),
         Error::Budget { .. }

@@ -44,13 +44,24 @@ fn parse(text: &str) -> Result<Url, &'static str> {
         return Err("has a blank, a backslash or a character outside ASCII");
     }
     let url = Url::parse(text).map_err(|_| "is not a URL")?;
-    let spelled = text.get(..url.scheme().len() + 3).is_some_and(|start| start == format!("{}://", url.scheme()));
+    let spelled =
+        text.get(..url.scheme().len() + 3).is_some_and(|start| start == format!("{}://", url.scheme()));
     if !spelled {
         return Err("is not a URL with its scheme in lower case and ://");
     }
     let authority = text.get(url.scheme().len() + 3..).and_then(|rest| rest.split(['/', '?', '#']).next());
-    if !url.username().is_empty() || url.password().is_some() || authority.is_some_and(|text| text.contains('@')) {
+    if !url.username().is_empty()
+        || url.password().is_some()
+        || authority.is_some_and(|text| text.contains('@'))
+    {
         return Err("has a user or a password in it");
+    }
+    // `https://2130706433` and the like are other spellings of an address.
+    let host = url.host_str().unwrap_or_default();
+    let spelled =
+        authority.and_then(|text| text.get(..host.len())).is_some_and(|text| text.eq_ignore_ascii_case(host));
+    if !spelled || host.is_empty() {
+        return Err("has no host, or one in a spelling that not everybody reads alike");
     }
     if url.fragment().is_some() {
         return Err("has a fragment in it");
@@ -81,7 +92,10 @@ pub(super) fn header_name(text: &str, at: &At<'_>) -> Option<String> {
     if !valid {
         at.fault("is not a header name in lower case", "letters a-z, digits and -, as x-api-key".to_owned());
     } else if foreign {
-        at.fault("is a header that HTTP or Envoy keeps to itself", "a header that can carry a key".to_owned());
+        at.fault(
+            "is a header that HTTP or Envoy keeps to itself",
+            "a header that can carry a key".to_owned(),
+        );
     }
     (valid && !foreign).then(|| text.to_owned())
 }

@@ -26,7 +26,7 @@ pub struct KeySetRefresher {
 }
 
 /// Shows how the issuers' keys are, for `/readyz` and `/metrics`. Keeps no task alive.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct KeySetMonitor(Arc<[Arc<Refresh>]>);
 
 /// How one issuer's keys are.

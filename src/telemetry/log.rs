@@ -166,7 +166,9 @@ impl Fields {
         let name = field.name().trim_start_matches("r#");
         let _ = match self.style {
             // The line's own members are not to be there twice.
-            Style::Json if matches!(name, "time" | "level" | "target") => write!(self.rest, r#","event.{name}":"#),
+            Style::Json if matches!(name, "time" | "level" | "target") => {
+                write!(self.rest, r#","event.{name}":"#)
+            }
             Style::Json => write!(self.rest, r#","{name}":"#),
             Style::Text if self.rest.is_empty() => write!(self.rest, "{name}="),
             Style::Text => write!(self.rest, " {name}="),

@@ -4,14 +4,14 @@ mod escape;
 mod exposition;
 mod hardening;
 mod histogram;
+mod labels;
 mod log;
 mod metrics;
 
 pub use hardening::{HardeningError, harden, install_panic_hook};
+pub use labels::{Counted, Labels, RefreshReason, RefreshResult, ReloadResult, Service};
 pub use log::{LogFormat, init, lines};
-pub use metrics::{
-    ActiveStream, Counted, Labels, Metrics, RefreshReason, RefreshResult, ReloadResult, RequestMetrics, Service,
-};
+pub use metrics::{ActiveStream, Metrics, RequestMetrics};
 
 /// The content type of [`Metrics::render`].
 pub const METRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

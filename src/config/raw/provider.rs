@@ -13,7 +13,7 @@ use super::{DurationText, Items, Mfa};
 pub(in crate::config) struct Provider {
     /// Unique name, also in metrics. Default: the value of provider.
     pub(in crate::config) name: Option<String>,
-    /// openai, azure-openai, anthropic, bedrock, vertex, custom or custom-<anything>.
+    /// openai, azure-openai, anthropic, bedrock, vertex, custom or custom- with anything behind it.
     #[schemars(required, regex(pattern = "^(openai|azure-openai|anthropic|bedrock|vertex|custom(-.+)?)$"))]
     pub(in crate::config) provider: Option<String>,
     /// How the credential comes about: api_key, oauth2, oidc, aws_sigv4 or azure_ad, within what the provider supports.
@@ -125,6 +125,7 @@ pub(in crate::config) struct Refresh {
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
+#[allow(clippy::enum_variant_names, reason = "the names are those of OpenID Connect")]
 pub(in crate::config) enum ClientAuth {
     Basic,
     Post,

@@ -33,16 +33,6 @@ impl<T> Items<T> {
     pub(in crate::config) fn iter(&self) -> impl Iterator<Item = (usize, &T)> {
         self.0.iter().enumerate().filter_map(|(index, item)| Some((index, item.as_ref()?)))
     }
-
-    /// Every element that has its shape.
-    pub(in crate::config) fn into_values(self) -> impl Iterator<Item = T> {
-        self.0.into_iter().flatten()
-    }
-
-    /// Whether nothing stands in the list, neither right nor wrong.
-    pub(in crate::config) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 impl JsonSchema for DurationText {

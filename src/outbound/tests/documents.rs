@@ -148,7 +148,7 @@ async fn a_discovery_document_that_lies_leads_nowhere() {
         (discovery(origin, "https://user:pw@idp.example.com/jwks"), OutboundError::InsecureJwksUri),
         (discovery(origin, "file:///etc/passwd"), OutboundError::InsecureJwksUri),
         (discovery(origin, "/jwks"), OutboundError::InsecureJwksUri),
-        (discovery(origin, &server.url("/gone").to_string()), OutboundError::Status(404)),
+        (discovery(origin, server.url("/gone").as_ref()), OutboundError::Status(404)),
         (json(&format!(r#"{{"issuer":"{origin}"}}"#)), OutboundError::Document),
         (json(&format!(r#"{{"issuer":["{origin}"],"jwks_uri":"{jwks}"}}"#)), OutboundError::Document),
         (
