@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use prost::Message as _;
 
+#[allow(clippy::disallowed_methods, reason = "a build script is told by its environment")]
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");
     let files =

@@ -10,7 +10,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
 
-use crate::telemetry::Metrics;
+use crate::telemetry::{METRICS_CONTENT_TYPE, Metrics};
 
 /// How the server stands. Whether it is alive does not depend on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,8 +46,11 @@ pub async fn serve(listener: TcpListener, standing: Standing, metrics: Arc<Metri
 async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
     let readiness = (admin.standing)();
     let mut text = String::new();
-    let (status, first) =
-        if readiness.reasons.is_empty() { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready") };
+    let (status, first) = if readiness.reasons.is_empty() {
+        (StatusCode::OK, "ready")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready")
+    };
     let lines = readiness.reasons.iter().map(|line| ("", line));
     let degraded = readiness.degraded.iter().map(|line| ("degraded: ", line));
     let _infallible = writeln!(text, "{first}");
@@ -58,5 +61,5 @@ async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
 }
 
 async fn metrics_page(State(admin): State<Admin>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, Metrics::CONTENT_TYPE)], admin.metrics.render())
+    ([(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)], admin.metrics.render())
 }

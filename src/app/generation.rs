@@ -14,7 +14,7 @@ use crate::outbound::{Http, KeySetRefresher, spawn_key_sets};
 use crate::pipeline::Snapshot;
 use crate::provider::{Catalog, ProviderKind};
 use crate::secrets::FileSecrets;
-use crate::telemetry::{Metrics, Refresh};
+use crate::telemetry::{Metrics, RefreshReason, RefreshResult};
 use crate::token::{Handle, Rotation, Store};
 
 /// Makes generations. Knows the handles of the last one, so that a reload loses no credential that is in use.
@@ -57,16 +57,21 @@ impl Builder {
         let (callers, key_sets) = self.callers(config, previous);
         let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let handles: Vec<_> = config.providers.iter().map(|entry| last.handle(entry)).collect();
-        last.handles = config.providers.iter().zip(&handles).map(|(entry, handle)| {
-            let ProviderEntry { provider, credential } = entry;
-            (Arc::clone(&provider.name), (provider.kind, credential.clone(), Arc::clone(handle)))
-        }).collect();
+        last.handles = config
+            .providers
+            .iter()
+            .zip(&handles)
+            .map(|(entry, handle)| {
+                let ProviderEntry { provider, credential } = entry;
+                (Arc::clone(&provider.name), (provider.kind, credential.clone(), Arc::clone(handle)))
+            })
+            .collect();
         last.generation += 1;
         let tokens = Store::new(handles);
         let faults = self.secrets(config, &tokens);
         let generation = last.generation;
-        let snapshot = Snapshot { generation, catalog, callers, tokens, on_no_provider: config.on_no_provider };
-        self.metrics.generation(generation);
+        let snapshot =
+            Snapshot { generation, catalog, callers, tokens, on_no_provider: config.on_no_provider };
         Ok((Generation::new(snapshot, key_sets, &self.metrics), faults))
     }
 
@@ -77,20 +82,21 @@ impl Builder {
         for (index, entry) in config.providers.iter().enumerate() {
             let Some(handle) = tokens.handle(index) else { continue };
             let provider = &*entry.provider.name;
-            let refresh = match load(entry, handle, &store) {
+            let (reason, result) = match load(entry, handle, &store) {
                 Ok(Rotation::Unchanged) => continue,
-                Ok(Rotation::First) => Refresh::First,
+                Ok(Rotation::First) => (RefreshReason::FirstUse, RefreshResult::Ok),
                 Ok(Rotation::Rotated) => {
                     tracing::info!(provider, "secret rotated");
-                    Refresh::Rotated
+                    (RefreshReason::SecretChanged, RefreshResult::Ok)
                 }
                 Err(fault) => {
                     tracing::warn!(provider, %fault, "secret cannot be used; the last good one stays");
                     faults.push(format!("provider {provider}: {fault}"));
-                    Refresh::Failed
+                    (RefreshReason::SecretChanged, RefreshResult::Failed)
                 }
             };
-            self.metrics.refreshed(provider, refresh, handle.expires_at());
+            self.metrics.token_refresh(provider, reason, result);
+            self.metrics.token_expiry(provider, handle.expires_at());
         }
         faults
     }
@@ -105,15 +111,17 @@ impl Builder {
         let callers = Arc::new(Callers::new(config.callers.clone()));
         for issuer in callers.issuers() {
             // An issuer that was there before serves with the keys it has until its own first fetch.
-            let before = previous.iter().flat_map(|previous| previous.snapshot.callers.issuers()).find(|before| {
-                before.settings.issuer == issuer.settings.issuer && before.settings.jwks_uri == issuer.settings.jwks_uri
-            });
+            let before =
+                previous.iter().flat_map(|previous| previous.snapshot.callers.issuers()).find(|before| {
+                    before.settings.issuer == issuer.settings.issuer
+                        && before.settings.jwks_uri == issuer.settings.jwks_uri
+                });
             if let Some(before) = before {
                 issuer.keys.store(before.keys.load_full());
             }
         }
         let key_sets = spawn_key_sets(Arc::clone(&callers), self.http.clone());
-        self.metrics.issuers(&callers, &key_sets);
+        self.metrics.watch_issuers(callers.issuers(), key_sets.monitor());
         (callers, key_sets)
     }
 }
@@ -122,7 +130,9 @@ impl Last {
     /// The handle that the entry had before, if it is still the same credential.
     fn handle(&self, entry: &ProviderEntry) -> Arc<Handle> {
         match self.handles.get(&entry.provider.name) {
-            Some((kind, credential, handle)) if *kind == entry.provider.kind && *credential == entry.credential => {
+            Some((kind, credential, handle))
+                if *kind == entry.provider.kind && *credential == entry.credential =>
+            {
                 Arc::clone(handle)
             }
             _ => Arc::default(),

@@ -21,12 +21,13 @@ pub use self::secret::secret_faults;
 use crate::admin;
 use crate::base::Clock;
 use crate::config::Config;
-use crate::envoy::Current;
+use crate::envoy::{Current, labels};
 use crate::outbound::{Http, OutboundError};
 use crate::serve::{
-    Address, Drained, Health, ListenError, Services, Tls, TlsError, Workers, WorkersError, accept, bind, drain,
+    Address, Drained, Health, ListenError, Services, Tls, TlsError, Workers, WorkersError, accept, bind,
+    drain,
 };
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, install_panic_hook};
 
 /// A running server. Dropping it stops it without a drain.
 #[derive(Debug)]
@@ -69,7 +70,8 @@ impl App {
     /// # Errors
     /// [`StartError`]: what it names has to be mended, then start again.
     pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<(Self, Reloader), StartError> {
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(Metrics::new(labels()));
+        install_panic_hook(metrics.panics());
         let tls = config.listen.tls.clone().map(Tls::load).transpose()?.map(Arc::new);
         // Bound first: two servers on one address is found out before a key set is fetched.
         let mut listeners = Vec::new();
@@ -78,10 +80,11 @@ impl App {
         }
         let admin_listener = match &config.admin {
             None => None,
-            Some(settings) => Some(TcpListener::bind(settings.listen).await.map_err(|source| StartError::Admin {
-                address: settings.listen,
-                source,
-            })?),
+            Some(settings) => Some(
+                TcpListener::bind(settings.listen)
+                    .await
+                    .map_err(|source| StartError::Admin { address: settings.listen, source })?,
+            ),
         };
         // Made before the secrets are read, so that no change falls in between.
         let watcher = reload::watcher(&config, tls.as_deref());

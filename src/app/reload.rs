@@ -80,18 +80,22 @@ impl Reloader {
             Ok(built) => built,
             Err(error) => {
                 tracing::error!(%error, "the configuration cannot be taken; the old one serves");
-                self.current.metrics().reloaded(ReloadResult::Refused);
+                self.current.metrics().config_reload(ReloadResult::Rejected, previous.snapshot.generation);
                 return;
             }
         };
-        if config.listen != self.config.listen || config.admin != self.config.admin || config.limits != self.config.limits {
+        if config.listen != self.config.listen
+            || config.admin != self.config.admin
+            || config.limits != self.config.limits
+        {
             tracing::warn!("listen, admin and limits are taken at the next start only");
         }
         // A new issuer's callers must not be refused for want of keys that are on their way.
         first_keys(&generation).await;
         tracing::info!(generation = generation.snapshot.generation, "configuration taken");
+        let taken = generation.snapshot.generation;
         self.current.replace(generation);
-        self.current.metrics().reloaded(ReloadResult::Taken);
+        self.current.metrics().config_reload(ReloadResult::Applied, taken);
         self.standing.secrets(faults);
         if watched(&config, self.tls.as_deref()) != watched(&self.config, self.tls.as_deref()) {
             self.watcher = watcher(&config, self.tls.as_deref());
@@ -103,7 +107,8 @@ impl Reloader {
         if faults == self.told {
             return;
         }
-        self.current.metrics().reloaded(ReloadResult::Refused);
+        let serving = self.current.generation().snapshot.generation;
+        self.current.metrics().config_reload(ReloadResult::Rejected, serving);
         for fault in faults.iter().filter(|fault| fault.severity == Severity::Fault) {
             tracing::error!(%fault, "the configuration cannot be taken; the old one serves");
         }
@@ -125,7 +130,10 @@ async fn first_keys(generation: &Generation) {
     for (index, issuer) in missing {
         let fetched = tokio::time::timeout(FIRST_KEYS, generation.key_sets().refreshed(index)).await;
         if fetched != Ok(true) {
-            tracing::warn!(issuer = &*issuer.settings.issuer, "no keys of the issuer yet; its tokens are refused until they come");
+            tracing::warn!(
+                issuer = &*issuer.settings.issuer,
+                "no keys of the issuer yet; its tokens are refused until they come"
+            );
         }
     }
 }

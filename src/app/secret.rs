@@ -6,7 +6,11 @@ use crate::secrets::FileSecrets;
 use crate::token::{Handle, Rotation, SecretFault, load_static};
 
 /// Reads the secret of `entry` into `handle`; what is in use stays where it cannot be used.
-pub(super) fn load(entry: &ProviderEntry, handle: &Handle, store: &FileSecrets) -> Result<Rotation, SecretFault> {
+pub(super) fn load(
+    entry: &ProviderEntry,
+    handle: &Handle,
+    store: &FileSecrets,
+) -> Result<Rotation, SecretFault> {
     match &entry.credential {
         CredentialSettings::ApiKey { credential_ref, placement } => {
             load_static(handle, store, credential_ref, entry.provider.kind, placement)

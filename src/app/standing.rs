@@ -60,7 +60,8 @@ impl Watch {
         let faults = self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let now = self.current.now().unix;
         let snapshot = &generation.snapshot;
-        let usable = |index| snapshot.tokens.handle(index).is_some_and(|handle| handle.credential(now).is_ok());
+        let usable =
+            |index| snapshot.tokens.handle(index).is_some_and(|handle| handle.credential(now).is_ok());
         let providers = snapshot.catalog.providers().len();
         if providers > 0 && !(0..providers).any(usable) {
             readiness.reasons.push("no provider has a usable credential".to_owned());

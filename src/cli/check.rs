@@ -21,7 +21,7 @@ pub(super) fn run(path: &Path, format: ReportFormat) -> ExitCode {
     };
     let text = match format {
         ReportFormat::Text => report::text(&faults),
-        ReportFormat::Json => report::json(&faults),
+        ReportFormat::Json => format!("{:#}\n", report::json(&faults)),
     };
     match print(&text) {
         Ok(()) if faults.iter().all(|fault: &Fault| fault.severity == Severity::Warning) => ExitCode::SUCCESS,
@@ -31,7 +31,10 @@ pub(super) fn run(path: &Path, format: ReportFormat) -> ExitCode {
 
 /// Prints the JSON Schema.
 pub(super) fn schema() -> ExitCode {
-    match serde_json::to_string_pretty(&config::schema()).map_err(io::Error::other).and_then(|text| print(&(text + "\n"))) {
+    match serde_json::to_string_pretty(&config::schema())
+        .map_err(io::Error::other)
+        .and_then(|text| print(&(text + "\n")))
+    {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }

@@ -15,16 +15,25 @@ use crate::telemetry::{self, harden};
 
 /// Runs until SIGTERM or Ctrl-C. Exits 0 after a clean drain, 1 on a fault at start or when the drain was cut off.
 pub(super) fn run(path: &Path, format: LogFormat) -> ExitCode {
-    telemetry::init(match format {
+    let logging = telemetry::init(match format {
         LogFormat::Text => telemetry::LogFormat::Text,
         LogFormat::Json => telemetry::LogFormat::Json,
     });
-    harden();
+    if let Err(error) = logging {
+        // Without a log nobody would learn of anything: better not to serve.
+        let _nobody_hears = writeln!(std::io::stderr(), "bouncer: {error}");
+        return ExitCode::FAILURE;
+    }
+    if let Err(error) = harden() {
+        tracing::warn!(%error, "the process could not be hardened");
+    }
     let config = match config::load(path) {
         Ok(config) => config,
         Err(faults) => {
             // To a person at a terminal the way `check` shows it; to a log collector one line each.
-            if std::io::stderr().is_terminal() && std::io::stderr().write_all(report::text(&faults).as_bytes()).is_ok() {
+            if std::io::stderr().is_terminal()
+                && std::io::stderr().write_all(report::text(&faults).as_bytes()).is_ok()
+            {
                 return ExitCode::FAILURE;
             }
             for fault in faults {

@@ -41,8 +41,8 @@ pub fn text_with(faults: &[Fault], source: impl Fn(&Path) -> Option<String>) -> 
 
 /// An array of objects with `severity`, `file`, `line`, `column`, `path`, `what`, `allowed`; what is not known is null.
 #[must_use]
-pub fn json(faults: &[Fault]) -> Value {
-    faults
+pub fn json(faults: &[Fault]) -> String {
+    let objects: Value = faults
         .iter()
         .map(|fault| {
             let place = fault.place.as_ref();
@@ -59,7 +59,8 @@ pub fn json(faults: &[Fault]) -> Value {
                 "allowed": fault.allowed,
             })
         })
-        .collect()
+        .collect();
+    format!("{objects:#}\n")
 }
 
 /// `2 faults, 1 warning`.

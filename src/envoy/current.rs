@@ -8,8 +8,23 @@ use arc_swap::ArcSwap;
 use crate::base::{Clock, Now};
 use crate::config::Limits;
 use crate::outbound::KeySetRefresher;
-use crate::pipeline::{Fault, Outcome, Refusal, Snapshot, Wait};
-use crate::telemetry::{Counted, Metrics, RequestMetrics, Service, Throttle};
+use crate::pipeline::{Code, Fault, Outcome, Refusal, Snapshot, Wait};
+use crate::telemetry::{Counted, Labels, Metrics, RequestMetrics, Service, Throttle};
+
+/// The closed sets of label values that come from here.
+#[must_use]
+pub fn labels() -> Labels {
+    Labels { codes: &Code::NAMES, protocol_errors: &["malformed", "out_of_order"] }
+}
+
+/// How a peer broke the protocol; a position in [`labels`]' `protocol_errors`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ProtocolError {
+    /// Bytes that are no message of the schema.
+    Malformed,
+    /// A message that may not come here.
+    OutOfOrder,
+}
 
 /// A snapshot with what belongs to it on the background side.
 #[derive(Debug)]
@@ -37,9 +52,14 @@ impl Generation {
     pub fn new(snapshot: Snapshot, key_sets: KeySetRefresher, metrics: &Metrics) -> Self {
         let counters = |service| {
             let names = snapshot.catalog.providers().iter().map(|provider| &*provider.name).chain([""]);
-            names.map(|name| metrics.requests(service, name)).collect()
+            names.map(|name| metrics.for_provider(service, name)).collect()
         };
-        Self { ext_proc: counters(Service::ExtProc), ext_authz: counters(Service::ExtAuthz), snapshot, key_sets }
+        Self {
+            ext_proc: counters(Service::ExtProc),
+            ext_authz: counters(Service::ExtAuthz),
+            snapshot,
+            key_sets,
+        }
     }
 
     /// The refresher of the issuers' keys.
@@ -76,8 +96,12 @@ impl Current {
 
     /// The counters.
     #[must_use]
-    pub fn metrics(&self) -> &Metrics {
+    pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    pub(super) fn protocol_error(&self, service: Service, kind: ProtocolError) {
+        self.metrics.protocol_error(service, kind as usize);
     }
 
     /// The bounds.
@@ -97,14 +121,26 @@ impl Current {
     }
 
     /// Counts an outcome, and tells the operator of a refusal.
-    pub(super) fn record(&self, service: Service, generation: &Generation, outcome: &Outcome<'_>, told: &Told<'_>) {
+    pub(super) fn record(
+        &self,
+        service: Service,
+        generation: &Generation,
+        outcome: &Outcome<'_>,
+        told: &Told<'_>,
+    ) {
         let (provider, counted) = match outcome {
             Outcome::Attach { provider, .. } => (Some(*provider), Counted::Permit),
             Outcome::Verified { .. } => (None, Counted::Verified),
             Outcome::Pass => (None, Counted::Pass),
             Outcome::Refuse(refusal) => {
                 self.tell(generation, refusal, told);
-                (refusal.provider, Counted::Refused(refusal.cause.code().index()))
+                let code = refusal.cause.code().index();
+                let counted = if refusal.step_up.is_some() {
+                    Counted::Challenged(code)
+                } else {
+                    Counted::Refused(code)
+                };
+                (refusal.provider, counted)
             }
         };
         let counters = match service {
@@ -113,7 +149,7 @@ impl Current {
         };
         let place = provider.unwrap_or(counters.len().saturating_sub(1));
         if let Some(counters) = counters.get(place) {
-            counters.record(counted, self.now().instant.saturating_duration_since(told.since.instant));
+            counters.count(counted, self.now().instant.saturating_duration_since(told.since.instant));
         }
     }
 
@@ -121,7 +157,8 @@ impl Current {
     fn tell(&self, generation: &Generation, refusal: &Refusal, told: &Told<'_>) {
         let Some(suppressed) = self.refusals.pass(told.since.instant) else { return };
         let provider = refusal.provider.and_then(|index| generation.snapshot.catalog.providers().get(index));
-        let (provider, code) = (provider.map_or("", |provider| &*provider.name), refusal.cause.code().as_str());
+        let (provider, code) =
+            (provider.map_or("", |provider| &*provider.name), refusal.cause.code().as_str());
         let (cause, request_id) = (refusal.cause, told.request_id.unwrap_or_default());
         let path: String = told.path.chars().take(256).collect();
         match cause.fault() {

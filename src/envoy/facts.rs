@@ -97,7 +97,9 @@ pub(super) fn verified_facts(metadata_context: &[u8]) -> Option<VerifiedFacts> {
 /// `dynamic_metadata` of an ext_proc answer: the top-level member is the namespace.
 pub(super) fn facts_metadata(facts: &VerifiedFacts) -> Struct {
     let list = |items: &[String]| {
-        Kind::ListValue(ListValue { values: items.iter().map(|item| value(Kind::StringValue(item.clone()))).collect() })
+        Kind::ListValue(ListValue {
+            values: items.iter().map(|item| value(Kind::StringValue(item.clone()))).collect(),
+        })
     };
     let kind = if facts.workload { "workload" } else { "person" };
     let mut fields = BTreeMap::from([
@@ -180,7 +182,9 @@ mod tests {
     #[test]
     fn facts_with_a_wrong_type_are_no_facts() {
         let mut metadata = facts_metadata(&facts());
-        if let Some(Kind::StructValue(inner)) = metadata.fields.get_mut(NAMESPACE).and_then(|v| v.kind.as_mut()) {
+        if let Some(Kind::StructValue(inner)) =
+            metadata.fields.get_mut(NAMESPACE).and_then(|v| v.kind.as_mut())
+        {
             inner.fields.insert("not_after".into(), value(Kind::StringValue("later".into())));
         }
         assert_eq!(verified_facts(&as_context(metadata)), None);

@@ -42,18 +42,21 @@ pub(super) fn read_map<'a>(map: &'a [u8], into: &mut Headers<'a>) -> Result<(), 
         for field in Fields::of(line.bytes()?) {
             match field? {
                 // A name that is no text cannot be compared with any list of names.
-                (1, found) => once(&mut name, str::from_utf8(found.bytes()?).map_err(|_| RequestError::NotText)?)?,
+                (1, found) => {
+                    once(&mut name, str::from_utf8(found.bytes()?).map_err(|_| RequestError::NotText)?)?
+                }
                 (2, found) => once(&mut value, found.bytes()?)?,
                 (3, found) => once(&mut raw_value, found.bytes()?)?,
                 _ => {}
             }
         }
-        let value = match (value.filter(|bytes| !bytes.is_empty()), raw_value.filter(|bytes| !bytes.is_empty())) {
-            (Some(value), Some(raw)) if value != raw => return Err(RequestError::TwoValues.into()),
-            (_, Some(raw)) => raw,
-            (Some(value), None) => value,
-            (None, None) => &[],
-        };
+        let value =
+            match (value.filter(|bytes| !bytes.is_empty()), raw_value.filter(|bytes| !bytes.is_empty())) {
+                (Some(value), Some(raw)) if value != raw => return Err(RequestError::TwoValues.into()),
+                (_, Some(raw)) => raw,
+                (Some(value), None) => value,
+                (None, None) => &[],
+            };
         into.push(name.unwrap_or_default(), value);
     }
     Ok(())
@@ -71,7 +74,10 @@ pub(super) fn set_text(name: &[u8], value: &[u8]) -> HeaderValueOption {
 
 /// Never left to a default: Envoys read an unset action as append or as overwrite, by their age.
 fn set(header: HeaderValue) -> HeaderValueOption {
-    HeaderValueOption { header: Some(header), append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into() }
+    HeaderValueOption {
+        header: Some(header),
+        append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
+    }
 }
 
 /// Names and values of ours are visible ASCII by construction; anything else would come out as replacement characters.

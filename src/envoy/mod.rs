@@ -10,7 +10,7 @@ mod refusal;
 mod structs;
 mod wire;
 
-pub use current::{Current, Generation};
+pub use current::{Current, Generation, labels};
 pub use ext_authz::Authorization;
 pub use ext_proc::ExternalProcessor;
 

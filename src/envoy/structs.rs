@@ -18,7 +18,9 @@ pub(super) enum Json<'a> {
 /// The members of a `Struct`.
 pub(super) fn members(message: &[u8]) -> impl Iterator<Item = Result<(&str, Json<'_>), WireError>> {
     Fields::of(message).filter_map(|field| match field {
-        Ok((1, entry)) => Some(entry.bytes().and_then(map_entry).and_then(|(key, value)| Ok((key, json(value)?)))),
+        Ok((1, entry)) => {
+            Some(entry.bytes().and_then(map_entry).and_then(|(key, value)| Ok((key, json(value)?))))
+        }
         Ok(_) => None,
         Err(error) => Some(Err(error)),
     })
@@ -147,7 +149,8 @@ impl<'a> TextForm<'a> {
         if self.rest.is_empty() || self.rest.starts_with('}') {
             return Some(None);
         }
-        let end = self.rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(self.rest.len());
+        let end =
+            self.rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(self.rest.len());
         let (name, rest) = self.rest.split_at_checked(end)?;
         self.rest = rest;
         self.blank();
@@ -206,7 +209,8 @@ impl<'a> TextForm<'a> {
                     // Three octal digits: how the text form spells every byte outside printable ASCII.
                     high @ b'0'..=b'3' => {
                         let (middle, low) = (rest.next()?, rest.next()?);
-                        let digit = |byte: u8| char::from(byte).to_digit(8).and_then(|d| u8::try_from(d).ok());
+                        let digit =
+                            |byte: u8| char::from(byte).to_digit(8).and_then(|d| u8::try_from(d).ok());
                         digit(high)? * 64 + digit(middle)? * 8 + digit(low)?
                     }
                     _ => return None,

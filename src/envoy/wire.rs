@@ -6,7 +6,13 @@
 use thiserror::Error;
 
 /// The generated types, named as Envoy's packages are.
-#[allow(missing_docs, unreachable_pub, clippy::all, reason = "generated from proto/")]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    clippy::all,
+    reason = "generated from proto/; requests are read in place and not through these types"
+)]
 pub(super) mod pb {
     pub mod google {
         pub mod rpc {
@@ -85,10 +91,17 @@ impl<'a> Fields<'a> {
 
     fn step(&mut self) -> Result<(u32, Value<'a>), WireError> {
         let tag = self.varint()?;
-        let number = u32::try_from(tag >> 3).ok().filter(|number| *number != 0).ok_or(WireError::Malformed)?;
+        let number =
+            u32::try_from(tag >> 3).ok().filter(|number| *number != 0).ok_or(WireError::Malformed)?;
         let value = match tag & 7 {
             0 => Value::Varint(self.varint()?),
-            1 => Value::Fixed64(*self.0.split_first_chunk::<8>().map(|(head, rest)| (self.0 = rest, head).1).ok_or(WireError::Malformed)?),
+            1 => Value::Fixed64(
+                *self
+                    .0
+                    .split_first_chunk::<8>()
+                    .map(|(head, rest)| (self.0 = rest, head).1)
+                    .ok_or(WireError::Malformed)?,
+            ),
             2 => {
                 let length = usize::try_from(self.varint()?).map_err(|_| WireError::Malformed)?;
                 Value::Bytes(self.take(length)?)
@@ -189,7 +202,8 @@ mod tests {
 
     #[test]
     fn fields_come_as_they_were_encoded() {
-        let bytes = HeaderValue { key: "a".into(), value: String::new(), raw_value: b"xyz".to_vec() }.encode_to_vec();
+        let bytes =
+            HeaderValue { key: "a".into(), value: String::new(), raw_value: b"xyz".to_vec() }.encode_to_vec();
         let fields: Vec<_> = Fields::of(&bytes).map(Result::unwrap).collect();
         assert_eq!(fields, [(1, Value::Bytes(b"a")), (3, Value::Bytes(b"xyz"))]);
     }
@@ -201,7 +215,11 @@ mod tests {
         assert_eq!(Fields::of(cut).last(), Some(Err(WireError::Malformed)));
         assert_eq!(Fields::of(&[0xff; 11]).last(), Some(Err(WireError::Malformed)));
         assert_eq!(Fields::of(&[0x0b]).last(), Some(Err(WireError::Malformed)), "groups do not exist");
-        assert_eq!(Fields::of(&[0x02, 0x00]).last(), Some(Err(WireError::Malformed)), "field 0 does not exist");
+        assert_eq!(
+            Fields::of(&[0x02, 0x00]).last(),
+            Some(Err(WireError::Malformed)),
+            "field 0 does not exist"
+        );
     }
 
     proptest! {

@@ -94,6 +94,24 @@ impl Code {
         Self::Misconfigured,
     ];
 
+    /// Their names in the same order, for labels.
+    pub const NAMES: [&'static str; Self::ALL.len()] = {
+        let [a, b, c, d, e, f, g, h, i, j, k] = Self::ALL;
+        [
+            a.as_str(),
+            b.as_str(),
+            c.as_str(),
+            d.as_str(),
+            e.as_str(),
+            f.as_str(),
+            g.as_str(),
+            h.as_str(),
+            i.as_str(),
+            j.as_str(),
+            k.as_str(),
+        ]
+    };
+
     /// Its place in [`Code::ALL`].
     #[must_use]
     pub const fn index(self) -> usize {
@@ -149,7 +167,9 @@ impl Code {
             Self::RequestTooLarge => "The request body is larger than this gateway accepts.",
             Self::CredentialUnavailable => "The gateway has no usable credential for the provider right now.",
             Self::IdentityUnavailable => "The gateway cannot verify access tokens right now.",
-            Self::Misconfigured => "The gateway is set up in a way that cannot serve this request; tell its operator.",
+            Self::Misconfigured => {
+                "The gateway is set up in a way that cannot serve this request; tell its operator."
+            }
         }
     }
 

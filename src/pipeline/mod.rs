@@ -6,6 +6,6 @@ mod run;
 mod snapshot;
 
 pub use error::{Cause, Code, Fault};
-pub use outcome::{Outcome, Refusal, Step, Wait};
+pub use outcome::{Outcome, Refusal, Wait};
 pub use run::{Patience, run};
 pub use snapshot::Snapshot;

@@ -5,16 +5,7 @@ use crate::policy::StepUp;
 use crate::provider::Dialect;
 use crate::request::{HeaderMutation, VerifiedFacts};
 
-/// The next thing to do with a request.
-#[derive(Debug)]
-pub enum Step<'a> {
-    /// Answer it.
-    Done(Outcome<'a>),
-    /// Wait for the background side, then decide once more with [`super::Patience::Spent`].
-    Wait(Wait),
-}
-
-/// What a request can wait for.
+/// What a request can wait for before it is decided once more, with [`super::Patience::Spent`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
     /// A refresh of the keys of the issuer at this index.

@@ -1,6 +1,6 @@
 //! One request, one line: each stage once, in this order, no branch on the provider's kind.
 
-use super::{Cause, Outcome, Refusal, Snapshot, Step, Wait};
+use super::{Cause, Outcome, Refusal, Snapshot, Wait};
 use crate::base::UnixTime;
 use crate::config::OnNoProvider;
 use crate::credential::{attach, strip};
@@ -18,13 +18,20 @@ pub enum Patience {
     Spent,
 }
 
-/// Decides `view`. Takes no lock, waits for nothing, and answers [`Step::Wait`] where waiting would help.
-#[must_use]
-pub fn run<'a>(snapshot: &'a Snapshot, view: &RequestView<'a>, now: UnixTime, patience: Patience) -> Step<'a> {
+/// Decides `view`. Takes no lock and waits for nothing.
+///
+/// # Errors
+/// [`Wait`] says what to wait for where waiting would help.
+pub fn run<'a>(
+    snapshot: &'a Snapshot,
+    view: &RequestView<'a>,
+    now: UnixTime,
+    patience: Patience,
+) -> Result<Outcome<'a>, Wait> {
     match decide(snapshot, view, now, patience) {
-        Ok(outcome) => Step::Done(outcome),
-        Err(Stop::Refuse(refusal)) => Step::Done(Outcome::Refuse(*refusal)),
-        Err(Stop::Wait(wait)) => Step::Wait(wait),
+        Ok(outcome) => Ok(outcome),
+        Err(Stop::Refuse(refusal)) => Ok(Outcome::Refuse(*refusal)),
+        Err(Stop::Wait(wait)) => Err(wait),
     }
 }
 
@@ -117,7 +124,8 @@ fn authenticate(snapshot: &Snapshot, view: &RequestView<'_>, now: UnixTime) -> R
 }
 
 fn shows_our_own(snapshot: &Snapshot, view: &RequestView<'_>) -> bool {
-    let mut presented = snapshot.callers.token_headers().iter().flat_map(|name| view.headers.all(name)).peekable();
+    let mut presented =
+        snapshot.callers.token_headers().iter().flat_map(|name| view.headers.all(name)).peekable();
     presented.peek().is_some() && presented.all(|value| snapshot.tokens.issued(value))
 }
 

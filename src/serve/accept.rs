@@ -13,14 +13,22 @@ use super::worker::{Connection, Socket, Workers};
 
 /// Accepts on `bound` until the drain begins. `places` bounds the connections of all listeners together; whoever comes
 /// when there is none waits in the kernel's queue.
-pub async fn accept(bound: Bound, tls: Option<Arc<Tls>>, workers: Arc<Workers>, places: Arc<Semaphore>, mut drain: Drain) {
+pub async fn accept(
+    bound: Bound,
+    tls: Option<Arc<Tls>>,
+    workers: Arc<Workers>,
+    places: Arc<Semaphore>,
+    mut drain: Drain,
+) {
     let mut pause = Duration::ZERO;
     loop {
         let next = async {
             tokio::time::sleep(pause).await;
             let permit = Arc::clone(&places).acquire_owned().await;
             let socket = match &bound {
-                Bound::Tcp(listener) => listener.accept().await.and_then(|(socket, _)| socket.into_std()).map(Socket::Tcp),
+                Bound::Tcp(listener) => {
+                    listener.accept().await.and_then(|(socket, _)| socket.into_std()).map(Socket::Tcp)
+                }
                 Bound::Unix(listener, _) => {
                     listener.accept().await.and_then(|(socket, _)| socket.into_std()).map(Socket::Unix)
                 }
@@ -51,7 +59,9 @@ pub async fn accept(bound: Bound, tls: Option<Arc<Tls>>, workers: Arc<Workers>, 
 /// A peer that went away costs nothing; out of descriptors (EMFILE) is worth a breath, not the loop (CVE-2024-47609).
 fn pause_after(error: &io::Error) -> Duration {
     match error.kind() {
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted => Duration::ZERO,
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted => {
+            Duration::ZERO
+        }
         _ => {
             tracing::warn!(%error, "cannot accept a connection; trying again");
             Duration::from_millis(100)

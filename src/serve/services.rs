@@ -59,7 +59,8 @@ impl Services {
     /// Answers one call.
     pub async fn call(&self, peer: Peer, request: Request<Incoming>) -> Response<Body> {
         if peer == Peer::Refused {
-            return Status::unauthenticated("the peer's certificate is not in listen.tls.allowed_peers").into_http();
+            return Status::unauthenticated("the peer's certificate is not in listen.tls.allowed_peers")
+                .into_http();
         }
         // Compared whole: grpc-go once routed a method whose path an interceptor had compared in another spelling
         // (CVE-2026-33186).
@@ -70,7 +71,9 @@ impl Services {
                 self.health.clone().call(request).await.unwrap_or_else(never)
             }
             "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo" => (self.reflection)(request).await,
-            "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo" => (self.reflection_v1alpha)(request).await,
+            "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo" => {
+                (self.reflection_v1alpha)(request).await
+            }
             _ => Status::new(Code::Unimplemented, "no such method").into_http(),
         }
     }

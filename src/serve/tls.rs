@@ -70,7 +70,11 @@ impl Tls {
     #[must_use]
     pub fn files(&self) -> Vec<PathBuf> {
         let Self { settings, .. } = self;
-        [&settings.certificate, &settings.private_key].into_iter().chain(&settings.client_ca).cloned().collect()
+        [&settings.certificate, &settings.private_key]
+            .into_iter()
+            .chain(&settings.client_ca)
+            .cloned()
+            .collect()
     }
 
     /// What the next handshake is made with.
@@ -92,13 +96,18 @@ impl Tls {
         };
         let named = |name: &str| allowed.iter().any(|allowed| allowed == name);
         // An exact name only: a wildcard certificate names nobody.
-        if leaf.valid_uri_names().any(named) || leaf.valid_dns_names().any(named) { Peer::Allowed } else { Peer::Refused }
+        if leaf.valid_uri_names().any(named) || leaf.valid_dns_names().any(named) {
+            Peer::Allowed
+        } else {
+            Peer::Refused
+        }
     }
 }
 
 fn read(settings: &ServerTls) -> Result<Arc<ServerConfig>, TlsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+    let builder =
+        ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
     let builder = match &settings.client_ca {
         None => builder.with_no_client_auth(),
         Some(path) => {

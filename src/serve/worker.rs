@@ -71,7 +71,8 @@ impl Workers {
     /// [`WorkersError`] when the machine gives no thread or no poll descriptor.
     pub fn start(count: usize, services: &Services, limits: &Limits) -> Result<Self, WorkersError> {
         let (stop, stopped) = watch::channel(false);
-        let workers = (0..count.max(1)).map(|index| Worker::start(index, services.clone(), limits, stopped.clone()));
+        let workers =
+            (0..count.max(1)).map(|index| Worker::start(index, services.clone(), limits, stopped.clone()));
         Ok(Self { workers: workers.collect::<io::Result<_>>()?, stop })
     }
 
@@ -154,7 +155,9 @@ async fn tcp(
     let stream = tokio::time::timeout(HANDSHAKE, acceptor.accept(socket)).await??;
     let peer = tls.peer(stream.get_ref().1);
     if peer == Peer::Refused {
-        tracing::warn!("a peer's certificate is good but not in listen.tls.allowed_peers; its calls are refused");
+        tracing::warn!(
+            "a peer's certificate is good but not in listen.tls.allowed_peers; its calls are refused"
+        );
     }
     http2(stream, peer, services, limits, drain).await
 }

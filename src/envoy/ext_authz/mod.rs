@@ -14,15 +14,15 @@ use tonic::{Request, Response, Status};
 use self::request::Check;
 use self::response::{denied, ok};
 use super::codec::BytesIn;
-use super::current::{Current, Generation, Told};
+use super::current::{Current, Generation, ProtocolError, Told};
 use super::headers::HeaderMapError;
 use super::refusal::Denied;
 use super::wire::WireError;
 use super::wire::pb::envoy::service::auth::v3::CheckResponse;
 use crate::base::Now;
-use crate::pipeline::{Cause, Outcome, Patience, Refusal, Step, Wait, run};
+use crate::pipeline::{Cause, Outcome, Patience, Refusal, Wait, run};
 use crate::request::HeaderMutation;
-use crate::telemetry::{ProtocolError, Service};
+use crate::telemetry::Service;
 
 /// The service.
 #[derive(Clone)]
@@ -72,14 +72,26 @@ impl Authorization {
     }
 
     /// A panic is a bug of ours; it must cost one request, with an error, and not the connection (THREATS P18).
-    fn guarded(&self, frame: &[u8], generation: &Generation, since: Now, patience: Patience) -> Result<Next, Status> {
+    fn guarded(
+        &self,
+        frame: &[u8],
+        generation: &Generation,
+        since: Now,
+        patience: Patience,
+    ) -> Result<Next, Status> {
         catch_unwind(AssertUnwindSafe(|| self.decide(frame, generation, since, patience)))
             .unwrap_or_else(|_payload| Err(Status::internal("bouncer failed; its log has the place")))
     }
 
-    fn decide(&self, frame: &[u8], generation: &Generation, since: Now, patience: Patience) -> Result<Next, Status> {
+    fn decide(
+        &self,
+        frame: &[u8],
+        generation: &Generation,
+        since: Now,
+        patience: Patience,
+    ) -> Result<Next, Status> {
         let malformed = |error: WireError| {
-            self.0.metrics().protocol_error(Service::ExtAuthz, ProtocolError::Malformed);
+            self.0.protocol_error(Service::ExtAuthz, ProtocolError::Malformed);
             Status::invalid_argument(error.to_string())
         };
         let refused = |cause: Cause| {
@@ -98,8 +110,8 @@ impl Authorization {
         };
         let told = Told::of(&view, since);
         let outcome = match run(&generation.snapshot, &view, since.unix, patience) {
-            Step::Done(outcome) => outcome,
-            Step::Wait(wait) => return Ok(Next::Wait(wait)),
+            Ok(outcome) => outcome,
+            Err(wait) => return Ok(Next::Wait(wait)),
         };
         if let Outcome::Refuse(refusal) = outcome {
             return Ok(Next::Reply(self.refusal(generation, refusal, &told)));
@@ -109,7 +121,9 @@ impl Authorization {
             Outcome::Attach { mutation, .. } => ok(mutation),
             Outcome::Pass => ok(&HeaderMutation::default()),
             // ext_authz never asks as a half; were it to, letting go on without a credential would be wrong.
-            Outcome::Verified { .. } | Outcome::Refuse(_) => return Err(Status::internal("not an answer to a check")),
+            Outcome::Verified { .. } | Outcome::Refuse(_) => {
+                return Err(Status::internal("not an answer to a check"));
+            }
         }))
     }
 

@@ -67,7 +67,8 @@ impl<'a> Check<'a> {
 
 /// Method, path and host have fields of their own; the same lines inside the header map are passed over.
 fn read_http(http: &[u8]) -> Result<Headers<'_>, HeaderMapError> {
-    let (mut method, mut path, mut host, mut map, mut body, mut raw_body) = (None, None, None, None, None, None);
+    let (mut method, mut path, mut host, mut map, mut body, mut raw_body) =
+        (None, None, None, None, None, None);
     let mut headers = Headers::default();
     let mut lines = Headers::default();
     let mut count = 0;

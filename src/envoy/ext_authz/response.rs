@@ -19,7 +19,12 @@ pub(super) fn ok(mutation: &HeaderMutation<'_>) -> CheckResponse {
     let set = |name: &str| mutation.set.iter().any(|line| line.name.eq_ignore_ascii_case(name.as_bytes()));
     let response = OkHttpResponse {
         headers: mutation.set.iter().map(|line| set_text(&line.name, &line.value.wire())).collect(),
-        headers_to_remove: mutation.remove.iter().filter(|name| !set(name)).map(|name| (*name).to_owned()).collect(),
+        headers_to_remove: mutation
+            .remove
+            .iter()
+            .filter(|name| !set(name))
+            .map(|name| (*name).to_owned())
+            .collect(),
     };
     CheckResponse { status: status(OK), http_response: Some(HttpResponse::OkResponse(response)) }
 }
@@ -29,7 +34,11 @@ pub(super) fn denied(denied: Denied) -> CheckResponse {
     let code = if denied.status == 401 { UNAUTHENTICATED } else { PERMISSION_DENIED };
     let response = DeniedHttpResponse {
         status: Some(HttpStatus { code: denied.status.into() }),
-        headers: denied.headers.iter().map(|(name, value)| set_text(name.as_bytes(), value.as_bytes())).collect(),
+        headers: denied
+            .headers
+            .iter()
+            .map(|(name, value)| set_text(name.as_bytes(), value.as_bytes()))
+            .collect(),
         body: String::from_utf8_lossy(&denied.body).into_owned(),
     };
     CheckResponse { status: status(code), http_response: Some(HttpResponse::DeniedResponse(response)) }

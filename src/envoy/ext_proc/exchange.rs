@@ -16,15 +16,15 @@ use tonic::{Status, Streaming};
 use super::order::Order;
 use super::request::{BodyMode, Message, Phase, read_headers, view};
 use super::response::{go_on, refuse, untouched};
-use crate::envoy::current::{Current, Generation, Told};
+use crate::base::Now;
+use crate::envoy::current::{Current, Generation, ProtocolError, Told};
 use crate::envoy::headers::HeaderMapError;
 use crate::envoy::refusal::Denied;
 use crate::envoy::wire::WireError;
 use crate::envoy::wire::pb::envoy::service::ext_proc::v3::ProcessingResponse;
-use crate::base::Now;
-use crate::pipeline::{Cause, Outcome, Patience, Refusal, Step, run};
+use crate::pipeline::{Cause, Outcome, Patience, Refusal, run};
 use crate::request::Half;
-use crate::telemetry::{ActiveStream, ProtocolError, Service};
+use crate::telemetry::{ActiveStream, Service};
 
 /// The answers of one stream.
 pub struct Exchange {
@@ -95,7 +95,9 @@ impl Exchange {
         let since = self.current.now();
         let message = Message::read(&frame).map_err(|error| self.abuse(ProtocolError::Malformed, &error))?;
         self.order.accept(message.phase).map_err(|error| self.abuse(ProtocolError::OutOfOrder, &error))?;
-        let Phase::RequestHeaders { map, .. } = message.phase else { return Ok(Next::Reply(untouched(message.phase))) };
+        let Phase::RequestHeaders { map, .. } = message.phase else {
+            return Ok(Next::Reply(untouched(message.phase)));
+        };
         let generation = self.current.generation();
         self.headers(&frame, &message, map, generation, since, Patience::Fresh)
     }
@@ -133,11 +135,16 @@ impl Exchange {
         };
         let told = Told::of(&view, since);
         let outcome = match run(&generation.snapshot, &view, since.unix, patience) {
-            Step::Done(outcome) => outcome,
-            Step::Wait(wait) => {
+            Ok(outcome) => outcome,
+            Err(wait) => {
                 let patience = self.current.limits().patience;
                 let until = Box::pin(Current::wait(Arc::clone(&generation), wait, patience));
-                return Ok(Next::Wait(Waiting { frame: frame.clone(), since, generation: Arc::clone(&generation), until }));
+                return Ok(Next::Wait(Waiting {
+                    frame: frame.clone(),
+                    since,
+                    generation: Arc::clone(&generation),
+                    until,
+                }));
             }
         };
         if let Outcome::Refuse(refusal) = outcome {
@@ -162,16 +169,21 @@ impl Exchange {
     fn again(&self, waiting: Waiting) -> Result<Next, Status> {
         let Waiting { frame, since, generation, .. } = waiting;
         let message = Message::read(&frame).map_err(|error| self.abuse(ProtocolError::Malformed, &error))?;
-        let Phase::RequestHeaders { map, .. } = message.phase else { return Err(Status::internal("not the headers")) };
+        let Phase::RequestHeaders { map, .. } = message.phase else {
+            return Err(Status::internal("not the headers"));
+        };
         self.headers(&frame, &message, map, generation, since, Patience::Spent)
     }
 
     fn abuse(&self, kind: ProtocolError, error: &dyn std::fmt::Display) -> Status {
-        self.current.metrics().protocol_error(Service::ExtProc, kind);
+        self.current.protocol_error(Service::ExtProc, kind);
         Status::invalid_argument(error.to_string())
     }
 
-    fn next(&mut self, step: impl FnOnce(&mut Self) -> Result<Next, Status>) -> Option<Result<ProcessingResponse, Status>> {
+    fn next(
+        &mut self,
+        step: impl FnOnce(&mut Self) -> Result<Next, Status>,
+    ) -> Option<Result<ProcessingResponse, Status>> {
         // A panic is a bug of ours; it must cost one request, with an error, and not the connection (THREATS P18).
         let next = catch_unwind(AssertUnwindSafe(|| step(self)))
             .unwrap_or_else(|_payload| Err(Status::internal("bouncer failed; its log has the place")));
@@ -231,7 +243,9 @@ impl Stream for Exchange {
                 Poll::Ready(frame) => frame,
                 Poll::Pending => {
                     ready!(this.overdue(context));
-                    return Poll::Ready(this.end(Status::deadline_exceeded("the stream was idle or open for too long")));
+                    return Poll::Ready(
+                        this.end(Status::deadline_exceeded("the stream was idle or open for too long")),
+                    );
                 }
             };
             match frame {
@@ -246,7 +260,11 @@ impl Stream for Exchange {
                     this.state = State::Over;
                     return Poll::Ready(Some(Err(status)));
                 }
-                None => return Poll::Ready(this.end(Status::invalid_argument("no request_headers before the end"))),
+                None => {
+                    return Poll::Ready(
+                        this.end(Status::invalid_argument("no request_headers before the end")),
+                    );
+                }
             }
         }
     }
@@ -254,6 +272,9 @@ impl Stream for Exchange {
 
 impl std::fmt::Debug for Exchange {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Exchange").field("half", &self.half).field("order", &self.order).finish_non_exhaustive()
+        f.debug_struct("Exchange")
+            .field("half", &self.half)
+            .field("order", &self.order)
+            .finish_non_exhaustive()
     }
 }

@@ -95,7 +95,8 @@ mod tests {
         fn accepted_orders_are_those_of_http(phases in proptest::collection::vec(phase(), 0..12)) {
             let mut order = Order::default();
             let accepted: Vec<_> = phases.into_iter().take_while(|phase| order.accept(*phase).is_ok()).collect();
-            prop_assert!(accepted.first().is_none_or(|first| matches!(first, Phase::RequestHeaders { .. })));
+            let first_is_headers = accepted.first().is_none_or(|first| matches!(first, Phase::RequestHeaders { .. }));
+            prop_assert!(first_is_headers);
             let starts = accepted.iter().filter(|phase| matches!(phase, Phase::RequestHeaders { .. })).count();
             prop_assert!(starts <= 1);
             let ended = accepted.iter().position(|phase| {

@@ -9,11 +9,20 @@ use crate::request::{EnvoyFacts, Half, Headers, RequestView};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase<'a> {
     /// The `HeaderMap` of the request, and whether nothing follows it.
-    RequestHeaders { map: &'a [u8], end: bool },
-    RequestBody { end: bool },
+    RequestHeaders {
+        map: &'a [u8],
+        end: bool,
+    },
+    RequestBody {
+        end: bool,
+    },
     RequestTrailers,
-    ResponseHeaders { end: bool },
-    ResponseBody { end: bool },
+    ResponseHeaders {
+        end: bool,
+    },
+    ResponseBody {
+        end: bool,
+    },
     ResponseTrailers,
 }
 

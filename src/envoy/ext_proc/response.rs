@@ -17,7 +17,11 @@ use super::request::Phase;
 /// the caller's can stay beside ours.
 pub(super) fn go_on(mutation: &HeaderMutation<'_>, facts: Option<&VerifiedFacts>) -> ProcessingResponse {
     let header_mutation = WireMutation {
-        set_headers: mutation.set.iter().map(|line| set_raw(&line.name, line.value.wire().to_vec())).collect(),
+        set_headers: mutation
+            .set
+            .iter()
+            .map(|line| set_raw(&line.name, line.value.wire().to_vec()))
+            .collect(),
         remove_headers: mutation.remove.iter().map(|name| (*name).to_owned()).collect(),
     };
     let response = CommonResponse { status: 0, header_mutation: Some(header_mutation) };
@@ -42,8 +46,11 @@ pub(super) fn untouched(phase: Phase<'_>) -> ProcessingResponse {
 
 /// No.
 pub(super) fn refuse(denied: Denied, code: &str) -> ProcessingResponse {
-    let set_headers =
-        denied.headers.into_iter().map(|(name, value)| set_raw(name.as_bytes(), value.into_owned().into())).collect();
+    let set_headers = denied
+        .headers
+        .into_iter()
+        .map(|(name, value)| set_raw(name.as_bytes(), value.into_owned().into()))
+        .collect();
     let immediate = ImmediateResponse {
         status: Some(HttpStatus { code: denied.status.into() }),
         headers: Some(WireMutation { set_headers, remove_headers: Vec::new() }),
