@@ -78,7 +78,8 @@ mod tests {
 
     #[test]
     fn debug_shows_nothing_of_a_secret() {
-        let text = format!("{:?} {:?}", Secret::new(String::from("hunter2")), SecretBytes::new(b"hunter2".to_vec()));
+        let text =
+            format!("{:?} {:?}", Secret::new(String::from("hunter2")), SecretBytes::new(b"hunter2".to_vec()));
         assert_eq!(text, "[secret] [secret]");
     }
 

@@ -38,7 +38,11 @@ impl ApiKey {
     ///
     /// # Errors
     /// [`ApiKeyError`]: the one who wrote the secret has to mend it; the key in use stays.
-    pub fn credential(&self, kind: ProviderKind, placement: &ApiKeyPlacement) -> Result<Credential, ApiKeyError> {
+    pub fn credential(
+        &self,
+        kind: ProviderKind,
+        placement: &ApiKeyPlacement,
+    ) -> Result<Credential, ApiKeyError> {
         let mut credential = Credential {
             set: smallvec![SetHeader {
                 name: Bytes::from(placement.header.clone()),
