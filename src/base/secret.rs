@@ -52,6 +52,12 @@ impl SecretBytes {
     pub fn expose(&self) -> &Bytes {
         &self.0
     }
+
+    /// Whether it is `value`; takes the same time wherever the two differ.
+    #[must_use]
+    pub fn is(&self, value: &[u8]) -> bool {
+        same(&self.0, value)
+    }
 }
 
 impl fmt::Debug for SecretBytes {
@@ -78,7 +84,8 @@ mod tests {
 
     #[test]
     fn debug_shows_nothing_of_a_secret() {
-        let text = format!("{:?} {:?}", Secret::new(String::from("hunter2")), SecretBytes::new(b"hunter2".to_vec()));
+        let text =
+            format!("{:?} {:?}", Secret::new(String::from("hunter2")), SecretBytes::new(b"hunter2".to_vec()));
         assert_eq!(text, "[secret] [secret]");
     }
 

@@ -9,7 +9,7 @@ use crate::identity::CallersSettings;
 use crate::provider::{ApiKeyPlacement, Provider};
 
 /// A whole configuration: the file, and the entries of `providers_dir`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Where the file lies, for messages and for watching.
     pub file: PathBuf,
@@ -74,7 +74,7 @@ pub struct AdminSettings {
 }
 
 /// One entry of `providers`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProviderEntry {
     /// What decides.
     pub provider: Provider,

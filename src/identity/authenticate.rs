@@ -1,17 +1,32 @@
-//! From request to [`Caller`]: the token if there is one, else the certificate, else the downstream half's facts.
+//! From request to [`Caller`]: the token if there is one, else the certificate.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
 
-use super::{Caller, CallersSettings, IdentityError, IssuerSettings, KeySet};
+use super::client_cert::{ClientCertificate, ClientCertificates};
+use super::jws::Jws;
+use super::key_set::Unverified;
+use super::remembered::{Remembered, TokenDigest, Verified};
+use super::token_headers::{self, HeaderSet, PresentedToken};
+use super::{
+    Caller, CallersSettings, IdentityError, IssuerSettings, KeySet, TokenError, VerifiedPrincipal, jwt,
+};
 use crate::base::UnixTime;
-use crate::request::{RequestView, VerifiedFacts};
+use crate::request::RequestView;
 
 /// Everybody who may call, with the issuers' current keys and the tokens verified lately.
 #[derive(Debug)]
-pub struct Callers {}
+pub struct Callers {
+    settings: CallersSettings,
+    issuers: Vec<Arc<Issuer>>,
+    /// For each issuer, in which of `token_headers` its tokens are accepted.
+    accepted_in: Vec<HeaderSet>,
+    token_headers: Vec<String>,
+    certificates: Option<ClientCertificates>,
+    remembered: Remembered,
+}
 
 /// One issuer: its settings, its current keys, its counters.
 #[derive(Debug)]
@@ -47,54 +62,149 @@ pub enum Presented {
 impl Callers {
     /// Callers without any key set yet.
     #[must_use]
-    pub fn new(_settings: CallersSettings) -> Self {
-        todo!()
+    pub fn new(settings: CallersSettings) -> Self {
+        let token_headers = token_headers::names(&settings.jwt);
+        let issuer = |settings: &IssuerSettings| {
+            Arc::new(Issuer {
+                settings: settings.clone(),
+                keys: ArcSwapOption::empty(),
+                tally: Tally::default(),
+            })
+        };
+        Self {
+            issuers: settings.jwt.iter().map(issuer).collect(),
+            accepted_in: settings.jwt.iter().map(|issuer| HeaderSet::of(issuer, &token_headers)).collect(),
+            token_headers,
+            certificates: settings.mtls.as_ref().map(ClientCertificates::new),
+            remembered: Remembered::new(settings.verified_tokens),
+            settings,
+        }
     }
 
     /// As configured.
     #[must_use]
     pub fn settings(&self) -> &CallersSettings {
-        todo!()
+        &self.settings
     }
 
     /// The issuers in the order of `callers.jwt`.
     #[must_use]
     pub fn issuers(&self) -> &[Arc<Issuer>] {
-        todo!()
+        &self.issuers
     }
 
     /// Lower-case names of every header in which some issuer's token is accepted, each once.
     #[must_use]
     pub fn token_headers(&self) -> &[String] {
-        todo!()
+        &self.token_headers
     }
 
-    /// Finds out who sends `view`.
+    /// Finds out who sends `view`. A token that is there is judged even beside a good certificate, and the other way
+    /// round: neither can stand in for a bad other.
     ///
     /// # Errors
     /// [`IdentityError`]; [`IdentityError::UnknownKey`] is worth one more try after a refresh of that issuer's keys.
     pub fn authenticate(
         &self,
-        _view: &RequestView<'_>,
-        _presented: Presented,
-        _now: UnixTime,
+        view: &RequestView<'_>,
+        presented: Presented,
+        now: UnixTime,
     ) -> Result<Caller, IdentityError> {
-        todo!()
+        let token = match presented {
+            Presented::Any => token_headers::find(&view.headers, &self.token_headers)?,
+            Presented::CertificateOnly => None,
+        };
+        let principal = token.map(|token| self.verify(token, now)).transpose()?;
+        match (principal, self.certificate(view)?) {
+            (Some(principal), certificate) => {
+                Ok(Caller { principal, via: certificate.map(|certificate| certificate.id) })
+            }
+            (None, Some(certificate)) => {
+                Ok(Caller { principal: Arc::new(certificate.principal(now)), via: None })
+            }
+            (None, None) => Err(IdentityError::Missing),
+        }
     }
 
-    /// The caller that the downstream half verified. `None` is what a missing metadata namespace looks like.
-    ///
-    /// # Errors
-    /// [`IdentityError::NoFacts`], [`IdentityError::StaleFacts`].
-    pub fn from_facts(&self, _facts: Option<&VerifiedFacts>, _now: UnixTime) -> Result<Caller, IdentityError> {
-        todo!()
+    fn certificate(&self, view: &RequestView<'_>) -> Result<Option<ClientCertificate>, IdentityError> {
+        match &self.certificates {
+            Some(accepted) => Ok(accepted.read(view)?),
+            None => Ok(None),
+        }
+    }
+
+    fn verify(
+        &self,
+        token: PresentedToken<'_>,
+        now: UnixTime,
+    ) -> Result<Arc<VerifiedPrincipal>, IdentityError> {
+        if token.text.len() > self.settings.max_token {
+            return Err(TokenError::TooLong.into());
+        }
+        let digest = TokenDigest::of(token.text);
+        if let Some(verified) = self.remembered.find(&digest) {
+            if let Some(issuer) = self.issuers.get(verified.issuer)
+                && verified.still_holds(issuer, now)
+            {
+                self.check_header(verified.issuer, token)?;
+                issuer.tally.cached.fetch_add(1, Ordering::Relaxed);
+                return Ok(verified.principal);
+            }
+            self.remembered.forget(&digest);
+        }
+        let jws = Jws::parse(token.text)?;
+        let (index, issuer) = self.issuer_of(&jws)?;
+        let verified = self.check_header(index, token).and_then(|()| issuer.verify(index, &jws, now));
+        let outcome = if verified.is_ok() { &issuer.tally.accepted } else { &issuer.tally.refused };
+        outcome.fetch_add(1, Ordering::Relaxed);
+        let verified = verified?;
+        let principal = Arc::clone(&verified.principal);
+        self.remembered.keep(digest, verified);
+        Ok(principal)
+    }
+
+    /// Whose token it claims to be. Not believed before the signature is verified with a key of just this issuer.
+    fn issuer_of(&self, jws: &Jws<'_>) -> Result<(usize, &Issuer), TokenError> {
+        let name = jws.claims.text("iss").ok_or(TokenError::Issuer)?;
+        let mut issuers = self.issuers.iter().map(Arc::as_ref).enumerate();
+        issuers.find(|(_, issuer)| *issuer.settings.issuer == *name).ok_or(TokenError::Issuer)
+    }
+
+    fn check_header(&self, issuer: usize, token: PresentedToken<'_>) -> Result<(), IdentityError> {
+        let accepted = self.accepted_in.get(issuer).copied().unwrap_or_default();
+        if accepted.meets(token.seen_in) { Ok(()) } else { Err(TokenError::WrongHeader.into()) }
     }
 }
 
-impl Caller {
-    /// What the downstream half leaves for the upstream half.
-    #[must_use]
-    pub fn facts(&self) -> VerifiedFacts {
-        todo!()
+impl Issuer {
+    fn verify(&self, index: usize, jws: &Jws<'_>, now: UnixTime) -> Result<Verified, IdentityError> {
+        if !self.settings.algorithms.contains(&jws.algorithm) {
+            return Err(TokenError::Algorithm.into());
+        }
+        let keys = self.keys.load();
+        let keys = keys.as_ref().ok_or(IdentityError::NoKeySet { issuer: index })?;
+        let key =
+            keys.verify(jws.algorithm, jws.kid.as_deref(), jws.signed, &jws.signature).map_err(|why| {
+                match why {
+                    Unverified::UnknownKid => IdentityError::UnknownKey { issuer: index },
+                    Unverified::KeyMismatch => TokenError::KeyMismatch.into(),
+                    Unverified::Signature => TokenError::Signature.into(),
+                }
+            })?;
+        let principal = jwt::principal(&self.settings, &jws.claims, now)?;
+        Ok(Verified::new(Arc::new(principal), index, key))
     }
 }
+
+impl Verified {
+    /// Whether a verification would come to the same end now: the token is not past its time, and the issuer has not
+    /// taken back the key.
+    fn still_holds(&self, issuer: &Issuer, now: UnixTime) -> bool {
+        now <= self.principal.not_after()
+            && issuer.keys.load().as_ref().is_some_and(|keys| keys.holds(self.key))
+    }
+}
+
+#[cfg(test)]
+#[path = "authenticate_tests.rs"]
+mod tests;

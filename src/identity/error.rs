@@ -57,6 +57,8 @@ pub enum TokenError {
     Algorithm,
     #[error("header has crit or zip")]
     Extension,
+    #[error("typ marks a JWT that is no access token")]
+    Kind,
     #[error("kid is not a string of at most 256 bytes")]
     Kid,
     #[error("key and algorithm do not belong together")]

@@ -40,7 +40,8 @@ impl VerifiedPrincipal {
         &self.auth_context
     }
 
-    /// From this second on the proof is void (`exp` and the issuer's leeway).
+    /// The last second in which the proof holds: `exp` and the issuer's leeway; for a certificate, an hour after it
+    /// was seen.
     #[must_use]
     pub fn not_after(&self) -> UnixTime {
         self.not_after

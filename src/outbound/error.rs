@@ -6,6 +6,10 @@ use thiserror::Error;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[allow(missing_docs, reason = "the sentence is the documentation")]
 pub enum OutboundError {
+    #[error("the HTTP client cannot be made")]
+    Client,
+    #[error("the URL is not https, nor http to loopback, or it carries a user name")]
+    InsecureUrl,
     #[error("could not connect or was cut off")]
     Connect,
     #[error("no answer in time")]
@@ -22,4 +26,8 @@ pub enum OutboundError {
     IssuerMismatch,
     #[error("the discovery document's jwks_uri is not https, nor http to loopback")]
     InsecureJwksUri,
+    #[error("no key of the key set can be used")]
+    NoKeys,
+    #[error("the fetch itself broke; the log has the place")]
+    Broken,
 }

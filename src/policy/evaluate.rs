@@ -2,9 +2,10 @@
 
 use thiserror::Error;
 
+use super::step_up::Lacking;
 use super::{MfaRule, Permit, StepUp};
 use crate::base::UnixTime;
-use crate::identity::Caller;
+use crate::identity::{Caller, PrincipalKind};
 
 /// What policy says.
 #[derive(Debug)]
@@ -27,6 +28,22 @@ pub enum Refused {
 
 /// Decides. `rule` is none where the provider does not require MFA.
 #[must_use]
-pub fn evaluate<'a>(_rule: Option<&MfaRule>, _caller: &'a Caller, _now: UnixTime) -> Decision<'a> {
-    todo!()
+pub fn evaluate<'a>(rule: Option<&MfaRule>, caller: &'a Caller, now: UnixTime) -> Decision<'a> {
+    let Some(rule) = rule else { return Decision::Permit(Permit::new(caller)) };
+    // Whatever its token says: an `amr` in a workload's token is not a second factor of anybody.
+    match caller.principal.principal().kind {
+        PrincipalKind::Person => {}
+        PrincipalKind::Workload => return Decision::Refuse(Refused::MfaNotPossible),
+    }
+    let context = caller.principal.auth_context();
+    let lacking = match (rule.is_strong(context), rule.is_fresh(context, now)) {
+        (true, true) => return Decision::Permit(Permit::new(caller)),
+        (true, false) => Lacking::Freshness,
+        (false, _) => Lacking::Strength,
+    };
+    Decision::Challenge(StepUp { lacking, acr_values: rule.acr_values.clone(), max_age: rule.max_age })
 }
+
+#[cfg(test)]
+#[path = "evaluate_tests.rs"]
+mod tests;

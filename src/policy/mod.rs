@@ -8,4 +8,4 @@ mod step_up;
 pub use evaluate::{Decision, Refused, evaluate};
 pub use permit::Permit;
 pub use rule::MfaRule;
-pub use step_up::StepUp;
+pub use step_up::{Lacking, StepUp};

@@ -125,3 +125,41 @@ impl fmt::Display for AuthType {
         f.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_configured_name_reads_back_and_others_are_refused() {
+        for name in ["openai", "azure-openai", "anthropic", "bedrock", "vertex", "custom"] {
+            assert_eq!(ProviderKind::parse(name).map(ProviderKind::as_str), Some(name));
+            assert!(ProviderKind::NAMES.contains(name));
+        }
+        assert_eq!(ProviderKind::parse("custom-openai"), Some(ProviderKind::Custom));
+        for name in ["", "OpenAI", "custom-", "customx", "gemini", " openai"] {
+            assert_eq!(ProviderKind::parse(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn auth_types_read_back_and_others_are_refused() {
+        for auth in AuthType::ALL {
+            assert_eq!(AuthType::parse(auth.as_str()), Some(auth));
+            assert_eq!(auth.to_string(), auth.as_str());
+        }
+        assert_eq!(AuthType::parse("apikey"), None);
+    }
+
+    #[test]
+    fn clouds_that_sign_or_federate_take_no_static_key() {
+        for kind in [ProviderKind::Bedrock, ProviderKind::Vertex] {
+            assert!(!kind.auth_types().contains(&AuthType::ApiKey));
+        }
+        for kind in
+            [ProviderKind::OpenAi, ProviderKind::AzureOpenAi, ProviderKind::Anthropic, ProviderKind::Custom]
+        {
+            assert_eq!(kind.auth_types().first(), Some(&AuthType::ApiKey));
+        }
+    }
+}

@@ -51,8 +51,8 @@ pub struct VerifiedFacts {
     pub groups: Vec<String>,
     /// `amr` values.
     pub amr: Vec<String>,
-    /// `acr`.
-    pub acr: Option<String>,
+    /// `acr` and Entra's `acrs`.
+    pub acr: Vec<String>,
     /// `auth_time`, Unix seconds.
     pub auth_time: Option<u64>,
     /// When the proof ends, Unix seconds, leeway included.
@@ -73,6 +73,8 @@ pub struct EnvoyFacts<'a> {
     pub metadata: &'a dyn MetadataLookup,
     /// The caller's certificate.
     pub peer: PeerFacts<'a>,
+    /// Whether this filter runs on the upstream side, where a retry shows the headers of the first attempt.
+    pub upstream: bool,
     /// Facts of the pair's downstream half. Filled from dynamic metadata only, and only for the upstream half.
     pub verified: Option<VerifiedFacts>,
 }

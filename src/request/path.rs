@@ -98,7 +98,11 @@ fn is_dots(segment: &str) -> bool {
     let mut dots = 0;
     let mut rest = segment;
     while !rest.is_empty() {
-        rest = match rest.strip_prefix('.').or_else(|| rest.strip_prefix("%2e")).or_else(|| rest.strip_prefix("%2E")) {
+        rest = match rest
+            .strip_prefix('.')
+            .or_else(|| rest.strip_prefix("%2e"))
+            .or_else(|| rest.strip_prefix("%2E"))
+        {
             Some(rest) => rest,
             None => return false,
         };
@@ -120,7 +124,10 @@ mod tests {
     fn plain_paths_are_taken_and_the_query_is_kept_apart() {
         check("/", Ok("/"));
         check("/v1/chat/completions", Ok("/v1/chat/completions"));
-        check("/openai/deployments/gpt-4o/chat?api-version=2024-10-21", Ok("/openai/deployments/gpt-4o/chat"));
+        check(
+            "/openai/deployments/gpt-4o/chat?api-version=2024-10-21",
+            Ok("/openai/deployments/gpt-4o/chat"),
+        );
         check("/v1/models/", Ok("/v1/models/"));
         check("/v1/a?next=//x/../y%2Fz", Ok("/v1/a"));
         check("/v1/files/a%20b", Ok("/v1/files/a%20b"));
@@ -133,13 +140,16 @@ mod tests {
         for raw in ["", "*", "v1/x", "http://evil/v1", "?x"] {
             check(raw, Err(PathError::NotOrigin));
         }
-        for raw in ["/v1/a%2Fb", "/v1/a%2fb", "/v1/a%252Fb", "/v1/%00", "/v1/%5c..", "/v1/%", "/v1/%2", "/v1/%zz"] {
+        for raw in
+            ["/v1/a%2Fb", "/v1/a%2fb", "/v1/a%252Fb", "/v1/%00", "/v1/%5c..", "/v1/%", "/v1/%2", "/v1/%zz"]
+        {
             check(raw, Err(PathError::Escape));
         }
         for raw in ["//v1", "/v1//x", "/v1/./x", "/v1/../x", "/..", "/v1/%2e%2e/x", "/v1/.%2E/x", "/v1/%2e"] {
             check(raw, Err(PathError::Segment));
         }
-        for raw in ["/v1;a=b/x", "/v1\\x", "/v1#frag", "/v1?x#frag", "/v1 x", "/v1\u{7f}", "/v1/é", "/v1\0"] {
+        for raw in ["/v1;a=b/x", "/v1\\x", "/v1#frag", "/v1?x#frag", "/v1 x", "/v1\u{7f}", "/v1/é", "/v1\0"]
+        {
             check(raw, Err(PathError::Character));
         }
         check(&format!("/{}", "a".repeat(64 * 1024)), Err(PathError::TooLong));

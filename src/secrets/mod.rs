@@ -1,8 +1,10 @@
-//! Where long-lived material lies. Here: a directory in the layout of mounted Kubernetes Secrets.
+//! Where long-lived material lies: a directory in the layout of mounted Kubernetes Secrets. And who sees it change.
 
 mod file;
+mod watch;
 
 pub use file::FileSecrets;
+pub use watch::Watcher;
 
 use crate::base::Secret;
 
@@ -19,6 +21,8 @@ pub trait SecretSource: Send + Sync {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the sentence is the documentation")]
 pub enum ReadError {
+    #[error("{name:?} is not the name of a secret or a key")]
+    Name { name: String },
     #[error("{path} is not there")]
     Missing { path: String },
     #[error("{path} cannot be read: {kind}")]

@@ -17,16 +17,20 @@ pub enum Unavailable {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[allow(missing_docs, reason = "the sentence is the documentation")]
 pub enum SecretFault {
+    #[error("{name:?} is not the name of a secret")]
+    Name { name: String },
     #[error("secret {name:?} is not there ({path})")]
     Missing { name: String, path: String },
     #[error("secret {name:?} has none of the keys {keys}")]
     NoKey { name: String, keys: &'static str },
+    #[error("secret {name:?} has several of the keys {keys}, and they differ")]
+    Ambiguous { name: String, keys: &'static str },
     #[error("secret {name:?}: {path} cannot be read: {kind}")]
     Read { name: String, path: String, kind: std::io::ErrorKind },
     #[error("secret {name:?}: {what}")]
     Unusable { name: String, what: crate::credential::ApiKeyError },
     #[error("secret {name:?}: {key} is larger than 64 KiB or not UTF-8")]
     NotText { name: String, key: String },
-    #[error("secret {name:?}: expires_at is neither RFC 3339 nor Unix seconds")]
+    #[error("secret {name:?}: expires_at is neither RFC 3339 (2027-01-31T00:00:00Z) nor Unix seconds")]
     ExpiresAt { name: String },
 }

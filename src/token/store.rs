@@ -5,9 +5,9 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 
 use super::Unavailable;
-use crate::base::{SecretBytes, UnixTime};
+use crate::base::UnixTime;
 use crate::credential::Credential;
-use crate::request::HeaderValue;
+use crate::request::Headers;
 
 /// One provider's credential. The background side swaps it; requests load it.
 #[derive(Debug, Default)]
@@ -23,6 +23,17 @@ impl Handle {
         self.0.store(Some(Arc::new(credential)));
     }
 
+    /// The credential in place, whether it may still be used or not.
+    pub(super) fn current(&self) -> Option<Arc<Credential>> {
+        self.0.load_full()
+    }
+
+    /// When the credential in use ends; none without one, or for a key without an end.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<UnixTime> {
+        self.0.load().as_ref().and_then(|credential| credential.expires_at)
+    }
+
     /// The credential, while it may be used.
     ///
     /// # Errors
@@ -31,7 +42,9 @@ impl Handle {
         let guard = self.0.load();
         match guard.as_ref() {
             None => Err(Unavailable::Never),
-            Some(credential) if credential.expires_at.is_some_and(|end| now >= end) => Err(Unavailable::Expired),
+            Some(credential) if credential.expires_at.is_some_and(|end| now >= end) => {
+                Err(Unavailable::Expired)
+            }
             Some(_) => Ok(guard),
         }
     }
@@ -50,17 +63,12 @@ impl Store {
         self.0.get(index)
     }
 
-    /// Whether `value` is a credential of ours: a retry shows an upstream filter what the first attempt attached.
+    /// Whether a credential of ours stands among `headers`: what the first attempt attached, seen again by an upstream
+    /// filter on a retry.
     #[must_use]
-    pub fn issued(&self, value: &[u8]) -> bool {
-        let value = SecretBytes::new(value.to_vec());
-        self.0.iter().any(|handle| {
-            handle.0.load().as_ref().is_some_and(|credential| {
-                credential
-                    .set
-                    .iter()
-                    .any(|line| matches!(&line.value, HeaderValue::Sensitive(secret) if *secret == value))
-            })
-        })
+    pub fn is_on(&self, headers: &Headers<'_>) -> bool {
+        self.0
+            .iter()
+            .any(|handle| handle.0.load().as_ref().is_some_and(|credential| credential.is_on(headers)))
     }
 }

@@ -1,0 +1,139 @@
+//! Takes changes of the file, the entries, the secrets and the TLS files while requests go on.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::generation::Builder;
+use super::standing::Watch;
+use super::watched;
+use crate::base::{Fault, Severity};
+use crate::config::{self, Config};
+use crate::envoy::{Current, Generation};
+use crate::secrets::Watcher;
+use crate::serve::Tls;
+use crate::telemetry::ReloadResult;
+
+/// How long a new issuer may take for its first keys before the new configuration serves without them.
+const FIRST_KEYS: Duration = Duration::from_secs(10);
+
+/// Watches and reloads. Runs beside the [`super::App`].
+#[derive(Debug)]
+pub struct Reloader {
+    config: Config,
+    builder: Builder,
+    current: Arc<Current>,
+    standing: Arc<Watch>,
+    tls: Option<Arc<Tls>>,
+    watcher: Watcher,
+    /// The faults that were told of last, so that a file that stays bad is told of once.
+    told: Vec<Fault>,
+}
+
+pub(super) fn watcher(config: &Config, tls: Option<&Tls>) -> Watcher {
+    Watcher::new(watched(config, tls))
+}
+
+impl Reloader {
+    pub(super) fn new(
+        config: Config,
+        builder: Builder,
+        current: Arc<Current>,
+        standing: Arc<Watch>,
+        tls: Option<Arc<Tls>>,
+        watcher: Watcher,
+    ) -> Self {
+        Self { config, builder, current, standing, tls, watcher, told: Vec::new() }
+    }
+
+    /// Resolves when something that the server lives on changed. May be dropped and called again.
+    pub async fn changed(&mut self) {
+        self.watcher.changed().await;
+    }
+
+    /// Reads everything again. A good change replaces the whole generation; a bad one is reported and counted, and what
+    /// serves goes on serving. Secrets are taken in either case.
+    pub async fn reload(&mut self) {
+        if let Some(tls) = &self.tls
+            && let Err(error) = tls.reload()
+        {
+            tracing::error!(%error, "listen.tls cannot be read again; the certificate in use stays");
+        }
+        let file = self.config.file.clone();
+        match read(file).await {
+            Ok(config) if config == self.config => self.told.clear(),
+            Ok(config) => {
+                self.told.clear();
+                self.take(config).await;
+                return;
+            }
+            Err(faults) => self.refuse(faults),
+        }
+        let generation = self.current.generation();
+        let faults = self.builder.secrets(&self.config, &generation.snapshot.tokens);
+        self.standing.secrets(faults);
+    }
+
+    async fn take(&mut self, config: Config) {
+        let previous = self.current.generation();
+        let (generation, faults) = match self.builder.build(&config, Some(&previous)) {
+            Ok(built) => built,
+            Err(error) => {
+                tracing::error!(%error, "the configuration cannot be taken; the old one serves");
+                self.current.metrics().config_reload(ReloadResult::Rejected, previous.snapshot.generation);
+                return;
+            }
+        };
+        if config.listen != self.config.listen
+            || config.admin != self.config.admin
+            || config.limits != self.config.limits
+        {
+            tracing::warn!("listen, admin and limits are taken at the next start only");
+        }
+        // A new issuer's callers must not be refused for want of keys that are on their way.
+        first_keys(&generation).await;
+        tracing::info!(generation = generation.snapshot.generation, "configuration taken");
+        let taken = generation.snapshot.generation;
+        self.current.replace(generation);
+        self.current.metrics().config_reload(ReloadResult::Applied, taken);
+        self.standing.secrets(faults);
+        if watched(&config, self.tls.as_deref()) != watched(&self.config, self.tls.as_deref()) {
+            self.watcher = watcher(&config, self.tls.as_deref());
+        }
+        self.config = config;
+    }
+
+    fn refuse(&mut self, faults: Vec<Fault>) {
+        if faults == self.told {
+            return;
+        }
+        let serving = self.current.generation().snapshot.generation;
+        self.current.metrics().config_reload(ReloadResult::Rejected, serving);
+        for fault in faults.iter().filter(|fault| fault.severity == Severity::Fault) {
+            tracing::error!(%fault, "the configuration cannot be taken; the old one serves");
+        }
+        self.told = faults;
+    }
+}
+
+async fn read(file: PathBuf) -> Result<Config, Vec<Fault>> {
+    tokio::task::spawn_blocking(move || config::load(&file)).await.unwrap_or_else(|error| {
+        // The loader panicked: a bug, but one that must not take the server with it.
+        tracing::error!(%error, "the configuration could not be read");
+        Err(Vec::new())
+    })
+}
+
+async fn first_keys(generation: &Generation) {
+    let issuers = generation.snapshot.callers.issuers();
+    let missing = issuers.iter().enumerate().filter(|(_, issuer)| issuer.keys.load().is_none());
+    for (index, issuer) in missing {
+        let fetched = tokio::time::timeout(FIRST_KEYS, generation.key_sets().refreshed(index)).await;
+        if fetched != Ok(true) {
+            tracing::warn!(
+                issuer = &*issuer.settings.issuer,
+                "no keys of the issuer yet; its tokens are refused until they come"
+            );
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Durations and sizes, which carry their unit in the text.
+
+use std::time::Duration;
+
+/// What a duration looks like, for faults.
+pub(super) const DURATION: &str = "a duration with its unit, as 400ms, 30s, 5m, 8h or 1h30m";
+/// What a size looks like, for faults.
+pub(super) const SIZE: &str = "a size with its unit, as 64KiB, 16MiB or 10MB";
+
+/// A century would overflow nobody's clock; a year is more than anybody can mean.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 3_600);
+
+const DURATIONS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+const SIZES: [(&str, usize); 7] = [
+    ("B", 1),
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("KB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+];
+
+/// Reads `1h30m`: numbers with units, larger units first, each at most once.
+pub(super) fn duration(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    let mut units = DURATIONS.iter();
+    let mut milliseconds: u64 = 0;
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let (number, tail) = number(rest)?;
+        let end = tail.find(|character: char| character.is_ascii_digit()).unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(end);
+        let (_, factor) = units.find(|(name, _)| *name == unit)?;
+        milliseconds = milliseconds.checked_add(number.checked_mul(*factor)?)?;
+        rest = tail;
+    }
+    Some(Duration::from_millis(milliseconds)).filter(|duration| *duration <= LONGEST)
+}
+
+/// Reads `16MiB`.
+pub(super) fn size(text: &str) -> Option<usize> {
+    let (number, unit) = number(text)?;
+    let (_, factor) = SIZES.iter().find(|(name, _)| *name == unit)?;
+    usize::try_from(number).ok()?.checked_mul(*factor)
+}
+
+fn number(text: &str) -> Option<(u64, &str)> {
+    let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, rest) = text.split_at(end);
+    Some((digits.parse().ok()?, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_carry_their_units() {
+        for (text, milliseconds) in [
+            ("30s", 30_000),
+            ("400ms", 400),
+            ("5m", 300_000),
+            ("8h", 28_800_000),
+            ("1h30m", 5_400_000),
+            ("1s500ms", 1_500),
+            ("0s", 0),
+        ] {
+            assert_eq!(duration(text), Some(Duration::from_millis(milliseconds)), "{text}");
+        }
+        for text in [
+            "",
+            "30",
+            "s",
+            "-5s",
+            "+5s",
+            "5 s",
+            "1.5h",
+            "30m1h",
+            "5s5s",
+            "5d",
+            "5S",
+            "99999999h",
+            "18446744073709551616s",
+            "１s",
+            "5s ",
+        ] {
+            assert_eq!(duration(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_carry_their_units() {
+        for (text, bytes) in
+            [("16MiB", 16 << 20), ("64KiB", 64 << 10), ("10MB", 10_000_000), ("5B", 5), ("0B", 0)]
+        {
+            assert_eq!(size(text), Some(bytes), "{text}");
+        }
+        for text in ["", "16", "MiB", "-1B", "1.5MiB", "16 MiB", "16mib", "16M", "99999999999999GiB"] {
+            assert_eq!(size(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The only writer of credential headers: takes the caller's away, puts the provider's on.
+//!
+//! Which of several equal names a server believes is that server's secret, so none of the caller's is left: every line under
+//! a stripped name goes, in whatever spelling a lenient server takes for it (THREATS H01 to H03).
+
+#[cfg(test)]
+mod tests;
+
+use super::Credential;
+use crate::policy::Permit;
+use crate::request::{HeaderMutation, Headers, RequestView};
+
+/// Puts `credential` on the request. The permit is the proof that policy agreed.
+#[must_use]
+pub fn attach<'a>(
+    _permit: &Permit<'_>,
+    credential: &Credential,
+    token_headers: &[String],
+    view: &RequestView<'a>,
+) -> HeaderMutation<'a> {
+    exchange(credential, token_headers, &view.headers)
+}
+
+/// The caller's own credentials, each name as the request spells it, once. `token_headers` are the names under which callers
+/// may send their token, in any spelling.
+#[must_use]
+pub fn strip<'a>(token_headers: &[String], headers: &Headers<'a>) -> HeaderMutation<'a> {
+    let mut mutation = HeaderMutation::default();
+    for line in headers.iter() {
+        if is_stripped(line.name) || token_headers.iter().any(|name| same_name(line.name, name.as_bytes())) {
+            remove(&mut mutation, line.name);
+        }
+    }
+    mutation
+}
+
+fn exchange<'a>(
+    credential: &Credential,
+    token_headers: &[String],
+    headers: &Headers<'a>,
+) -> HeaderMutation<'a> {
+    let mut mutation = strip(token_headers, headers);
+    for line in headers.iter() {
+        // A second line under the credential's own name, or a lenient spelling of it, must not survive beside ours.
+        if credential.set.iter().any(|set| same_name(line.name, &set.name)) {
+            remove(&mut mutation, line.name);
+        }
+    }
+    mutation.set.extend(credential.set.iter().cloned());
+    for line in &credential.default {
+        if !headers.iter().any(|sent| sent.name.as_bytes().eq_ignore_ascii_case(&line.name)) {
+            mutation.set.push(line.clone());
+        }
+    }
+    mutation
+}
+
+fn remove<'a>(mutation: &mut HeaderMutation<'a>, name: &'a str) {
+    if !mutation.remove.contains(&name) {
+        mutation.remove.push(name);
+    }
+}
+
+/// Whether a name may carry a credential or say whose it is, whatever the provider (PROVIDERS section 1). Most lines of a
+/// request are done with after their first letter.
+fn is_stripped(name: &str) -> bool {
+    let (names, families): (&[&str], &[&str]) = match name.trim_ascii_start().bytes().next() {
+        Some(b'a' | b'A') => (&["authorization", "api-key", "anthropic-workspace-id"], &[]),
+        Some(b'c' | b'C') => (&["cookie"], &[]),
+        Some(b'o' | b'O') => (&["ocp-apim-subscription-key", "openai-organization", "openai-project"], &[]),
+        Some(b'p' | b'P') => (&["proxy-authorization"], &[]),
+        // x-aigw-* carries credential overrides into Envoy AI Gateway.
+        Some(b'x' | b'X') => (&["x-api-key", "x-forwarded-client-cert"], &["x-amz-", "x-goog-", "x-aigw-"]),
+        _ => return false,
+    };
+    names.iter().any(|stripped| same_name(name, stripped.as_bytes()))
+        || families.iter().any(|family| begins_with(name.trim_ascii_start().as_bytes(), family.as_bytes()))
+}
+
+/// Whether lenient servers take the two for the same name: letter case, `_` and `.` for `-`, blanks at the ends. Servers that
+/// make CGI variables of names cannot tell `X_Api_Key` from `x-api-key` (CVE-2025-64484, CVE-2026-39858).
+fn same_name(sent: &str, other: &[u8]) -> bool {
+    let (sent, other) = (sent.trim_ascii().as_bytes(), other.trim_ascii());
+    sent.len() == other.len() && begins_with(sent, other)
+}
+
+fn begins_with(sent: &[u8], prefix: &[u8]) -> bool {
+    sent.len() >= prefix.len() && sent.iter().zip(prefix).all(|(one, other)| fold(*one) == fold(*other))
+}
+
+const fn fold(byte: u8) -> u8 {
+    match byte {
+        b'_' | b'.' => b'-',
+        other => other.to_ascii_lowercase(),
+    }
+}

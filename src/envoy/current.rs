@@ -1,0 +1,198 @@
+//! What both protocols share: the generation that serves, the clock, the deadlines, the counters.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use crate::base::{Clock, Now};
+use crate::config::Limits;
+use crate::outbound::KeySetRefresher;
+use crate::pipeline::{Code, Fault, Outcome, Refusal, Snapshot, Wait};
+use crate::telemetry::{Counted, Labels, Metrics, RequestMetrics, Service, Throttle};
+
+/// The closed sets of label values that come from here.
+#[must_use]
+pub fn labels() -> Labels {
+    Labels { codes: &Code::NAMES, protocol_errors: &["malformed", "out_of_order"] }
+}
+
+/// How a peer broke the protocol; a position in [`labels`]' `protocol_errors`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ProtocolError {
+    /// Bytes that are no message of the schema.
+    Malformed,
+    /// A message that may not come here.
+    OutOfOrder,
+}
+
+/// A snapshot with what belongs to it on the background side.
+#[derive(Debug)]
+pub struct Generation {
+    /// What requests are decided with.
+    pub snapshot: Snapshot,
+    key_sets: KeySetRefresher,
+    /// Counters by provider, the last for requests that are nobody's.
+    ext_proc: Box<[Arc<RequestMetrics>]>,
+    ext_authz: Box<[Arc<RequestMetrics>]>,
+}
+
+/// The server's view of the world.
+pub struct Current {
+    generation: ArcSwap<Generation>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    limits: Limits,
+    refusals: Throttle,
+}
+
+impl Generation {
+    /// Resolves the counters once, so that a request only adds to them.
+    #[must_use]
+    pub fn new(snapshot: Snapshot, key_sets: KeySetRefresher, metrics: &Metrics) -> Self {
+        let counters = |service| {
+            let names = snapshot.catalog.providers().iter().map(|provider| &*provider.name).chain([""]);
+            names.map(|name| metrics.for_provider(service, name)).collect()
+        };
+        Self {
+            ext_proc: counters(Service::ExtProc),
+            ext_authz: counters(Service::ExtAuthz),
+            snapshot,
+            key_sets,
+        }
+    }
+
+    /// The refresher of the issuers' keys.
+    #[must_use]
+    pub fn key_sets(&self) -> &KeySetRefresher {
+        &self.key_sets
+    }
+}
+
+impl Current {
+    /// A server that starts with `generation`.
+    #[must_use]
+    pub fn new(generation: Generation, clock: Arc<dyn Clock>, metrics: Arc<Metrics>, limits: Limits) -> Self {
+        let refusals = Throttle::per_second(50);
+        Self { generation: ArcSwap::from_pointee(generation), clock, metrics, limits, refusals }
+    }
+
+    /// The generation that serves now.
+    #[must_use]
+    pub fn generation(&self) -> Arc<Generation> {
+        self.generation.load_full()
+    }
+
+    /// Puts the next generation in place. Requests that are being decided keep theirs.
+    pub fn replace(&self, generation: Generation) {
+        self.generation.store(Arc::new(generation));
+    }
+
+    /// The clocks.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    /// The counters.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    pub(super) fn protocol_error(&self, service: Service, kind: ProtocolError) {
+        self.metrics.protocol_error(service, kind as usize);
+    }
+
+    /// The bounds.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Waits for what a request asked for, not longer than it may.
+    pub(super) async fn wait(generation: Arc<Generation>, wait: Wait, patience: Duration) {
+        match wait {
+            // Whatever comes of it, the request is decided again with the keys that are there then.
+            Wait::KeySet { issuer } => {
+                let _refreshed = tokio::time::timeout(patience, generation.key_sets.refreshed(issuer)).await;
+            }
+        }
+    }
+
+    /// Counts an outcome, and tells the operator of a refusal.
+    pub(super) fn record(
+        &self,
+        service: Service,
+        generation: &Generation,
+        outcome: &Outcome<'_>,
+        told: &Told<'_>,
+    ) {
+        let (provider, counted) = match outcome {
+            Outcome::Attach { provider, .. } => (Some(*provider), Counted::Permit),
+            Outcome::Verified { .. } => (None, Counted::Verified),
+            Outcome::Pass => (None, Counted::Pass),
+            Outcome::Refuse(refusal) => {
+                self.tell(generation, refusal, told);
+                let code = refusal.cause.code().index();
+                let counted = if refusal.step_up.is_some() {
+                    Counted::Challenged(code)
+                } else {
+                    Counted::Refused(code)
+                };
+                (refusal.provider, counted)
+            }
+        };
+        let counters = match service {
+            Service::ExtProc => &generation.ext_proc,
+            Service::ExtAuthz => &generation.ext_authz,
+        };
+        let place = provider.unwrap_or(counters.len().saturating_sub(1));
+        if let Some(counters) = counters.get(place) {
+            counters.count(counted, self.now().instant.saturating_duration_since(told.since.instant));
+        }
+    }
+
+    /// One line a refusal, but no more than the log can bear: a flood of bad tokens must not become a flood of lines.
+    fn tell(&self, generation: &Generation, refusal: &Refusal, told: &Told<'_>) {
+        let Some(suppressed) = self.refusals.pass(told.since.instant) else { return };
+        let provider = refusal.provider.and_then(|index| generation.snapshot.catalog.providers().get(index));
+        let (provider, code) =
+            (provider.map_or("", |provider| &*provider.name), refusal.cause.code().as_str());
+        let (cause, request_id) = (refusal.cause, told.request_id.unwrap_or_default());
+        let path: String = told.path.chars().take(256).collect();
+        match cause.fault() {
+            Fault::Caller => {
+                tracing::info!(code, provider, %cause, method = told.method, path, request_id, suppressed, "refused");
+            }
+            Fault::Operator | Fault::Remote => {
+                tracing::warn!(code, provider, %cause, method = told.method, path, request_id, suppressed, "refused");
+            }
+        }
+    }
+}
+
+/// What a record says of a request.
+pub(super) struct Told<'a> {
+    pub(super) since: Now,
+    pub(super) method: &'a str,
+    pub(super) path: &'a str,
+    pub(super) request_id: Option<&'a str>,
+}
+
+impl<'a> Told<'a> {
+    pub(super) fn nothing(since: Now) -> Self {
+        Self { since, method: "", path: "", request_id: None }
+    }
+
+    pub(super) fn of(view: &crate::request::RequestView<'a>, since: Now) -> Self {
+        let request_id = super::refusal::request_id(&view.headers);
+        Self { since, method: view.method, path: view.path_for_the_record(), request_id }
+    }
+}
+
+impl std::fmt::Debug for Current {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Current").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}

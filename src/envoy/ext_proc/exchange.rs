@@ -1,0 +1,280 @@
+//! One stream: Envoy's messages of one HTTP exchange in, an answer to each out. No task and no channel of its own.
+//!
+//! The stream never ends with OK before the request's headers were answered: Envoy would let the request go on with the
+//! caller's own credentials. Every early end here is a status that is an error.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use tokio::time::{Instant, Sleep};
+use tonic::{Status, Streaming};
+
+use super::order::Order;
+use super::request::{BodyMode, Message, Phase, read_headers, view};
+use super::response::{go_on, refuse, untouched};
+use crate::base::Now;
+use crate::envoy::current::{Current, Generation, ProtocolError, Told};
+use crate::envoy::headers::HeaderMapError;
+use crate::envoy::refusal::Denied;
+use crate::envoy::wire::WireError;
+use crate::envoy::wire::pb::envoy::service::ext_proc::v3::ProcessingResponse;
+use crate::pipeline::{Cause, Outcome, Patience, Refusal, run};
+use crate::request::Half;
+use crate::telemetry::{ActiveStream, Service};
+
+/// The answers of one stream.
+pub struct Exchange {
+    current: Arc<Current>,
+    inbound: Streaming<Bytes>,
+    named_provider: Option<String>,
+    half: Half,
+    order: Order,
+    state: State,
+    last_message: Instant,
+    alarm: Option<Pin<Box<Sleep>>>,
+    started: Instant,
+    _active: ActiveStream,
+}
+
+/// What the stream is at.
+enum State {
+    /// The request's headers have no answer yet.
+    Unanswered,
+    /// They wait for the background side.
+    Waiting(Waiting),
+    /// They are answered; what follows is passed.
+    Answered,
+    /// Over: refused, or ended with an error.
+    Over,
+}
+
+/// A request that waits.
+struct Waiting {
+    frame: Bytes,
+    since: Now,
+    generation: Arc<Generation>,
+    until: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+/// What a message leads to.
+enum Next {
+    Reply(ProcessingResponse),
+    Final(ProcessingResponse),
+    Wait(Waiting),
+}
+
+impl Exchange {
+    pub(super) fn new(
+        current: Arc<Current>,
+        inbound: Streaming<Bytes>,
+        named_provider: Option<String>,
+        half: Half,
+    ) -> Self {
+        let started = Instant::now();
+        let active = current.metrics().stream();
+        Self {
+            current,
+            inbound,
+            named_provider,
+            half,
+            order: Order::default(),
+            state: State::Unanswered,
+            last_message: started,
+            alarm: None,
+            started,
+            _active: active,
+        }
+    }
+
+    /// A message of Envoy's.
+    fn message(&mut self, frame: Bytes) -> Result<Next, Status> {
+        let since = self.current.now();
+        let message = Message::read(&frame).map_err(|error| self.abuse(ProtocolError::Malformed, &error))?;
+        self.order.accept(message.phase).map_err(|error| self.abuse(ProtocolError::OutOfOrder, &error))?;
+        let Phase::RequestHeaders { map, .. } = message.phase else {
+            return Ok(Next::Reply(untouched(message.phase)));
+        };
+        let generation = self.current.generation();
+        self.headers(&frame, &message, map, generation, since, Patience::Fresh)
+    }
+
+    /// The request's headers, when they come and once more after a wait.
+    fn headers(
+        &self,
+        frame: &Bytes,
+        message: &Message<'_>,
+        map: &[u8],
+        generation: Arc<Generation>,
+        since: Now,
+        patience: Patience,
+    ) -> Result<Next, Status> {
+        let refused = |cause: Cause| {
+            let refusal = Refusal::early(cause);
+            self.refusal(&generation, refusal, &Told::nothing(since))
+        };
+        if message.observability {
+            return Ok(refused(Cause::ObservabilityMode));
+        }
+        match message.body_mode {
+            BodyMode::Plain => {}
+            BodyMode::FullDuplex => return Ok(refused(Cause::BodyMode("FULL_DUPLEX_STREAMED"))),
+            BodyMode::Grpc => return Ok(refused(Cause::BodyMode("GRPC"))),
+            BodyMode::Unknown => return Ok(refused(Cause::BodyMode("of a later Envoy"))),
+        }
+        let malformed = |error: WireError| self.abuse(ProtocolError::Malformed, &error);
+        let attributes = message.attributes().map_err(malformed)?;
+        let facts = message.facts(&attributes, self.named_provider.as_deref(), self.half);
+        let view = match read_headers(map).and_then(|headers| view(headers, facts, self.half)) {
+            Ok(view) => view,
+            Err(HeaderMapError::Wire(error)) => return Err(malformed(error)),
+            Err(HeaderMapError::Request(error)) => return Ok(refused(error.into())),
+        };
+        let told = Told::of(&view, since);
+        let outcome = match run(&generation.snapshot, &view, since.unix, patience) {
+            Ok(outcome) => outcome,
+            Err(wait) => {
+                let patience = self.current.limits().patience;
+                let until = Box::pin(Current::wait(Arc::clone(&generation), wait, patience));
+                return Ok(Next::Wait(Waiting {
+                    frame: frame.clone(),
+                    since,
+                    generation: Arc::clone(&generation),
+                    until,
+                }));
+            }
+        };
+        if let Outcome::Refuse(refusal) = outcome {
+            return Ok(self.refusal(&generation, refusal, &told));
+        }
+        self.current.record(Service::ExtProc, &generation, &outcome, &told);
+        Ok(Next::Reply(match &outcome {
+            Outcome::Attach { mutation, .. } => go_on(mutation, None),
+            Outcome::Verified { facts, mutation } => go_on(mutation, Some(facts)),
+            Outcome::Pass | Outcome::Refuse(_) => untouched(message.phase),
+        }))
+    }
+
+    fn refusal(&self, generation: &Generation, refusal: Refusal, told: &Told<'_>) -> Next {
+        let denied = Denied::new(&refusal, told.request_id);
+        let code = refusal.cause.code().as_str();
+        self.current.record(Service::ExtProc, generation, &Outcome::Refuse(refusal), told);
+        Next::Final(refuse(denied, code))
+    }
+
+    /// A wait is over: decide the same frame again.
+    fn again(&self, waiting: Waiting) -> Result<Next, Status> {
+        let Waiting { frame, since, generation, .. } = waiting;
+        let message = Message::read(&frame).map_err(|error| self.abuse(ProtocolError::Malformed, &error))?;
+        let Phase::RequestHeaders { map, .. } = message.phase else {
+            return Err(Status::internal("not the headers"));
+        };
+        self.headers(&frame, &message, map, generation, since, Patience::Spent)
+    }
+
+    fn abuse(&self, kind: ProtocolError, error: &dyn std::fmt::Display) -> Status {
+        self.current.protocol_error(Service::ExtProc, kind);
+        Status::invalid_argument(error.to_string())
+    }
+
+    fn next(
+        &mut self,
+        step: impl FnOnce(&mut Self) -> Result<Next, Status>,
+    ) -> Option<Result<ProcessingResponse, Status>> {
+        // A panic is a bug of ours; it must cost one request, with an error, and not the connection (THREATS P18).
+        let next = catch_unwind(AssertUnwindSafe(|| step(self)))
+            .unwrap_or_else(|_payload| Err(Status::internal("bouncer failed; its log has the place")));
+        let (state, answer) = match next {
+            Ok(Next::Reply(reply)) => (State::Answered, Some(Ok(reply))),
+            Ok(Next::Final(reply)) => (State::Over, Some(Ok(reply))),
+            Ok(Next::Wait(waiting)) => (State::Waiting(waiting), None),
+            Err(status) => (State::Over, Some(Err(status))),
+        };
+        self.state = state;
+        answer
+    }
+
+    /// The inbound side has nothing: has it had nothing for too long?
+    fn overdue(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let limits = self.current.limits();
+        loop {
+            let deadline = (self.last_message + limits.stream_idle).min(self.started + limits.stream_total);
+            let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+            ready!(alarm.as_mut().poll(context));
+            if alarm.deadline() >= deadline {
+                return Poll::Ready(());
+            }
+            // Messages came since it was set.
+            alarm.as_mut().reset(deadline);
+        }
+    }
+
+    /// Ends the stream: with OK only where the request's headers were answered.
+    fn end(&mut self, status: Status) -> Option<Result<ProcessingResponse, Status>> {
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Answered | State::Over => None,
+            State::Unanswered | State::Waiting(_) => Some(Err(status)),
+        }
+    }
+}
+
+impl Stream for Exchange {
+    type Item = Result<ProcessingResponse, Status>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        loop {
+            if let State::Waiting(waiting) = &mut this.state {
+                ready!(waiting.until.as_mut().poll(context));
+                if let State::Waiting(waiting) = std::mem::replace(&mut this.state, State::Over)
+                    && let Some(answer) = this.next(|this| this.again(waiting))
+                {
+                    return Poll::Ready(Some(answer));
+                }
+                continue;
+            }
+            if matches!(this.state, State::Over) {
+                return Poll::Ready(None);
+            }
+            let frame = match Pin::new(&mut this.inbound).poll_next(context) {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => {
+                    ready!(this.overdue(context));
+                    return Poll::Ready(
+                        this.end(Status::deadline_exceeded("the stream was idle or open for too long")),
+                    );
+                }
+            };
+            match frame {
+                Some(Ok(frame)) => {
+                    this.last_message = Instant::now();
+                    if let Some(answer) = this.next(|this| this.message(frame)) {
+                        return Poll::Ready(Some(answer));
+                    }
+                }
+                // Envoy resets a stream that it needs no longer: the usual end, and nobody hears the status.
+                Some(Err(status)) => {
+                    this.state = State::Over;
+                    return Poll::Ready(Some(Err(status)));
+                }
+                None => {
+                    return Poll::Ready(
+                        this.end(Status::invalid_argument("no request_headers before the end")),
+                    );
+                }
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exchange")
+            .field("half", &self.half)
+            .field("order", &self.order)
+            .finish_non_exhaustive()
+    }
+}

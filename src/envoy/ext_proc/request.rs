@@ -1,0 +1,168 @@
+//! A `ProcessingRequest`, read in place.
+
+use crate::envoy::facts::{Attributes, verified_facts};
+use crate::envoy::headers::{HeaderMapError, read_map};
+use crate::envoy::wire::{Fields, WireError, map_entry, once};
+use crate::request::{EnvoyFacts, Half, Headers, RequestView};
+
+/// Which part of the HTTP exchange a message is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase<'a> {
+    /// The `HeaderMap` of the request, and whether nothing follows it.
+    RequestHeaders {
+        map: &'a [u8],
+        end: bool,
+    },
+    RequestBody {
+        end: bool,
+    },
+    RequestTrailers,
+    ResponseHeaders {
+        end: bool,
+    },
+    ResponseBody {
+        end: bool,
+    },
+    ResponseTrailers,
+}
+
+/// How Envoy is configured to send bodies (`ProcessingMode.BodySendMode`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BodyMode {
+    /// None, streamed or buffered: an answer of its own, or none, a body message.
+    Plain,
+    /// The body has to be sent back; nothing here needs it.
+    FullDuplex,
+    /// The same for gRPC messages.
+    Grpc,
+    /// One that did not exist when this was written.
+    Unknown,
+}
+
+/// One message of the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Message<'a> {
+    pub(super) phase: Phase<'a>,
+    pub(super) observability: bool,
+    pub(super) body_mode: BodyMode,
+    attributes: [Option<&'a [u8]>; 2],
+    metadata_context: Option<&'a [u8]>,
+}
+
+impl<'a> Message<'a> {
+    /// Reads the frame of the message. Header lines are read by [`Message::view`].
+    pub(super) fn read(frame: &'a [u8]) -> Result<Self, WireError> {
+        let (mut phase, mut metadata_context, mut observability, mut protocol) = (None, None, None, None);
+        let mut attributes = [None, None];
+        for field in Fields::of(frame) {
+            let (number, value) = field?;
+            match number {
+                2..=7 => once(&mut phase, read_phase(number, value.bytes()?)?)?,
+                8 => once(&mut metadata_context, value.bytes()?)?,
+                9 => {
+                    let (_, entry) = map_entry(value.bytes()?)?;
+                    let free = attributes.iter_mut().find(|place| place.is_none()).ok_or(WireError::Twice)?;
+                    *free = Some(entry);
+                }
+                10 => once(&mut observability, value.flag()?)?,
+                11 => once(&mut protocol, value.bytes()?)?,
+                _ => {}
+            }
+        }
+        Ok(Self {
+            phase: phase.ok_or(WireError::Malformed)?,
+            observability: observability.unwrap_or(false),
+            body_mode: protocol.map_or(Ok(BodyMode::Plain), read_body_mode)?,
+            attributes,
+            metadata_context,
+        })
+    }
+
+    /// The attributes that come with it.
+    pub(super) fn attributes(&self) -> Result<Attributes<'a>, WireError> {
+        let mut attributes = Attributes::default();
+        for message in self.attributes.into_iter().flatten() {
+            attributes.read(message)?;
+        }
+        Ok(attributes)
+    }
+
+    /// Puts the view together. `headers` are those of [`read_headers`].
+    pub(super) fn facts<'v>(
+        &self,
+        attributes: &'v Attributes<'a>,
+        named_provider: Option<&'v str>,
+        half: Half,
+    ) -> EnvoyFacts<'v>
+    where
+        'a: 'v,
+    {
+        EnvoyFacts {
+            named_provider,
+            cluster: attributes.cluster,
+            route: attributes.route,
+            metadata: attributes,
+            peer: attributes.peer.clone(),
+            upstream: attributes.upstream,
+            // Dynamic metadata is believed only where the operator says that this filter is the upstream half.
+            verified: match half {
+                Half::Upstream => self.metadata_context.and_then(verified_facts),
+                Half::Whole | Half::Downstream => None,
+            },
+        }
+    }
+}
+
+/// The header lines of a request.
+pub(super) fn read_headers(map: &[u8]) -> Result<Headers<'_>, HeaderMapError> {
+    let mut headers = Headers::default();
+    read_map(map, &mut headers)?;
+    Ok(headers)
+}
+
+/// Puts lines and facts together.
+pub(super) fn view<'a>(
+    headers: Headers<'a>,
+    facts: EnvoyFacts<'a>,
+    half: Half,
+) -> Result<RequestView<'a>, HeaderMapError> {
+    Ok(RequestView::new(headers, facts, half)?)
+}
+
+fn read_phase(number: u32, message: &[u8]) -> Result<Phase<'_>, WireError> {
+    let (mut map, mut end_of_headers, mut end_of_body) = (None, None, None);
+    for field in Fields::of(message) {
+        match field? {
+            // The body itself is passed over: nothing here reads it.
+            (1, value) => once(&mut map, value.bytes()?)?,
+            (2, value) if matches!(number, 4 | 5) => once(&mut end_of_body, value.flag()?)?,
+            (3, value) if matches!(number, 2 | 3) => once(&mut end_of_headers, value.flag()?)?,
+            _ => {}
+        }
+    }
+    let (end_of_headers, end_of_body) = (end_of_headers.unwrap_or(false), end_of_body.unwrap_or(false));
+    match number {
+        2 => Ok(Phase::RequestHeaders { map: map.unwrap_or_default(), end: end_of_headers }),
+        3 => Ok(Phase::ResponseHeaders { end: end_of_headers }),
+        4 => Ok(Phase::RequestBody { end: end_of_body }),
+        5 => Ok(Phase::ResponseBody { end: end_of_body }),
+        6 => Ok(Phase::RequestTrailers),
+        7 => Ok(Phase::ResponseTrailers),
+        _ => Err(WireError::Malformed),
+    }
+}
+
+fn read_body_mode(protocol: &[u8]) -> Result<BodyMode, WireError> {
+    let mut mode = None;
+    for field in Fields::of(protocol) {
+        if let (1, value) = field? {
+            once(&mut mode, value.number()?)?;
+        }
+    }
+    Ok(match mode.unwrap_or(0) {
+        0..=3 => BodyMode::Plain,
+        4 => BodyMode::FullDuplex,
+        5 => BodyMode::Grpc,
+        _ => BodyMode::Unknown,
+    })
+}

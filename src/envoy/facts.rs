@@ -1,0 +1,200 @@
+//! What Envoy says of a request, read from attributes and metadata; and the facts that travel between the two halves.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use prost_types::{ListValue, Struct, Value, value::Kind};
+
+use super::structs::{Json, find_struct, members, metadata_text, text_form_lookup, texts};
+use super::wire::WireError;
+use crate::request::{MetadataLookup, MetadataSource, PeerFacts, VerifiedFacts};
+
+/// Namespace of dynamic metadata in which the downstream half leaves what it verified.
+pub(super) const NAMESPACE: &str = "bouncer";
+
+/// Attributes of an ext_proc message. Texts stay where they are; metadata is read only when somebody asks.
+#[derive(Default)]
+pub(super) struct Attributes<'a> {
+    pub(super) cluster: Option<&'a str>,
+    pub(super) route: Option<&'a str>,
+    pub(super) peer: PeerFacts<'a>,
+    /// Whether there is an attribute that only a filter on the upstream side gets.
+    pub(super) upstream: bool,
+    host_metadata: Option<&'a str>,
+    cluster_metadata: Option<&'a str>,
+    route_metadata: Option<&'a str>,
+}
+
+impl<'a> Attributes<'a> {
+    pub(super) fn read(&mut self, message: &'a [u8]) -> Result<(), WireError> {
+        for member in members(message) {
+            match member? {
+                ("xds.cluster_name", Json::Text(text)) => self.cluster = some(text),
+                ("xds.route_name", Json::Text(text)) => self.route = some(text),
+                ("xds.cluster_metadata", Json::Text(text)) => self.cluster_metadata = some(text),
+                ("xds.route_metadata", Json::Text(text)) => self.route_metadata = some(text),
+                ("xds.upstream_host_metadata", Json::Text(text)) => {
+                    self.host_metadata = some(text);
+                    self.upstream = true;
+                }
+                ("upstream.address", _) => self.upstream = true,
+                ("connection.mtls", Json::Flag(flag)) => self.peer.mtls = Some(flag),
+                ("connection.uri_san_peer_certificate", Json::Text(text)) => self.peer.uri_san = some(text),
+                ("connection.dns_san_peer_certificate", Json::Text(text)) => self.peer.dns_san = some(text),
+                ("connection.subject_peer_certificate", Json::Text(text)) => self.peer.subject = some(text),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl MetadataLookup for Attributes<'_> {
+    fn lookup(&self, source: MetadataSource, namespace: &str, key: &str) -> Option<Cow<'_, str>> {
+        let text = match source {
+            MetadataSource::Host => self.host_metadata,
+            MetadataSource::Cluster => self.cluster_metadata,
+            MetadataSource::Route => self.route_metadata,
+        };
+        text_form_lookup(text?, namespace, key)
+    }
+}
+
+/// The route metadata of an ext_authz message; it has no other.
+pub(super) struct RouteMetadata<'a>(pub(super) Option<&'a [u8]>);
+
+impl MetadataLookup for RouteMetadata<'_> {
+    fn lookup(&self, source: MetadataSource, namespace: &str, key: &str) -> Option<Cow<'_, str>> {
+        match source {
+            MetadataSource::Route => metadata_text(self.0?, namespace, key).map(Cow::Borrowed),
+            MetadataSource::Host | MetadataSource::Cluster => None,
+        }
+    }
+}
+
+/// The facts in `metadata_context`; none when the namespace is not there or a member has another type than we write.
+pub(super) fn verified_facts(metadata_context: &[u8]) -> Option<VerifiedFacts> {
+    let mut facts = VerifiedFacts::default();
+    for member in members(find_struct(metadata_context, NAMESPACE)?) {
+        match member.ok()? {
+            ("issuer", Json::Text(text)) => text.clone_into(&mut facts.issuer),
+            ("subject", Json::Text(text)) => text.clone_into(&mut facts.subject),
+            ("kind", Json::Text("person")) => facts.workload = false,
+            ("kind", Json::Text("workload")) => facts.workload = true,
+            ("groups", Json::List(list)) => facts.groups = texts(list).ok()??,
+            ("amr", Json::List(list)) => facts.amr = texts(list).ok()??,
+            ("acr", Json::List(list)) => facts.acr = texts(list).ok()??,
+            ("auth_time", Json::Number(number)) => facts.auth_time = Some(seconds(number)?),
+            ("not_after", Json::Number(number)) => facts.not_after = seconds(number)?,
+            ("via", Json::Text(text)) => facts.via = Some(text.to_owned()),
+            // Another type, or a member of a later version that may narrow what the others grant.
+            _ => return None,
+        }
+    }
+    Some(facts)
+}
+
+/// `dynamic_metadata` of an ext_proc answer: the top-level member is the namespace.
+pub(super) fn facts_metadata(facts: &VerifiedFacts) -> Struct {
+    let list = |items: &[String]| {
+        Kind::ListValue(ListValue {
+            values: items.iter().map(|item| value(Kind::StringValue(item.clone()))).collect(),
+        })
+    };
+    let kind = if facts.workload { "workload" } else { "person" };
+    let mut fields = BTreeMap::from([
+        ("issuer".to_owned(), value(Kind::StringValue(facts.issuer.clone()))),
+        ("subject".to_owned(), value(Kind::StringValue(facts.subject.clone()))),
+        ("kind".to_owned(), value(Kind::StringValue(kind.to_owned()))),
+        ("groups".to_owned(), value(list(&facts.groups))),
+        ("amr".to_owned(), value(list(&facts.amr))),
+        ("acr".to_owned(), value(list(&facts.acr))),
+        ("not_after".to_owned(), value(number(facts.not_after))),
+    ]);
+    if let Some(auth_time) = facts.auth_time {
+        fields.insert("auth_time".to_owned(), value(number(auth_time)));
+    }
+    if let Some(via) = &facts.via {
+        fields.insert("via".to_owned(), value(Kind::StringValue(via.clone())));
+    }
+    let namespace = value(Kind::StructValue(Struct { fields }));
+    Struct { fields: BTreeMap::from([(NAMESPACE.to_owned(), namespace)]) }
+}
+
+fn value(kind: Kind) -> Value {
+    Value { kind: Some(kind) }
+}
+
+/// Seconds of a calendar fit a double exactly for the next 285 million years; more is cut to that.
+#[allow(clippy::cast_precision_loss, reason = "cut to what a double holds exactly")]
+fn number(seconds: u64) -> Kind {
+    Kind::NumberValue(seconds.min(1 << 53) as f64)
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
+fn seconds(number: f64) -> Option<u64> {
+    (number.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&number)).then_some(number as u64)
+}
+
+/// Envoy sends an attribute that it does not know as an empty text.
+fn some(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message as _;
+
+    use super::super::wire::pb::envoy::config::core::v3::Metadata;
+    use super::*;
+
+    fn facts() -> VerifiedFacts {
+        VerifiedFacts {
+            issuer: "https://idp".into(),
+            subject: "alice".into(),
+            groups: vec!["a".into()],
+            amr: vec!["pwd".into(), "otp".into()],
+            acr: vec!["c1".into()],
+            auth_time: Some(1_700_000_000),
+            not_after: 1_700_003_600,
+            via: Some("spiffe://mesh/app".into()),
+            workload: false,
+        }
+    }
+
+    fn as_context(metadata: Struct) -> Vec<u8> {
+        let filter_metadata = metadata
+            .fields
+            .into_iter()
+            .filter_map(|(name, value)| match value.kind {
+                Some(Kind::StructValue(inner)) => Some((name, inner)),
+                _ => None,
+            })
+            .collect();
+        Metadata { filter_metadata }.encode_to_vec()
+    }
+
+    #[test]
+    fn facts_survive_the_way_through_dynamic_metadata() {
+        assert_eq!(verified_facts(&as_context(facts_metadata(&facts()))), Some(facts()));
+    }
+
+    #[test]
+    fn facts_with_a_wrong_type_are_no_facts() {
+        let mut metadata = facts_metadata(&facts());
+        if let Some(Kind::StructValue(inner)) =
+            metadata.fields.get_mut(NAMESPACE).and_then(|v| v.kind.as_mut())
+        {
+            inner.fields.insert("not_after".into(), value(Kind::StringValue("later".into())));
+        }
+        assert_eq!(verified_facts(&as_context(metadata)), None);
+    }
+
+    #[test]
+    fn another_namespace_has_no_facts() {
+        let mut metadata = facts_metadata(&facts());
+        let inner = metadata.fields.remove(NAMESPACE).unwrap();
+        metadata.fields.insert("envoy.filters.http.jwt_authn".into(), inner);
+        assert_eq!(verified_facts(&as_context(metadata)), None);
+    }
+}

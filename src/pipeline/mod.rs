@@ -1,0 +1,11 @@
+//! The straight way of one request, and the snapshot of everything it is decided with.
+
+mod error;
+mod outcome;
+mod run;
+mod snapshot;
+
+pub use error::{Cause, Code, Fault};
+pub use outcome::{Outcome, Refusal, Wait};
+pub use run::{Patience, run};
+pub use snapshot::Snapshot;

@@ -1,0 +1,71 @@
+//! What becomes of a request.
+
+use super::{Cause, Code};
+use crate::policy::StepUp;
+use crate::provider::Dialect;
+use crate::request::{HeaderMutation, VerifiedFacts};
+
+/// What a request can wait for before it is decided once more, with [`super::Patience::Spent`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// A refresh of the keys of the issuer at this index.
+    KeySet {
+        /// Position in `callers.jwt`.
+        issuer: usize,
+    },
+}
+
+/// The answer, before it has a wire form.
+#[derive(Debug)]
+pub enum Outcome<'a> {
+    /// Let it go with the provider's credential on it.
+    Attach {
+        /// Index of the provider.
+        provider: usize,
+        /// Caller's credentials off, provider's on.
+        mutation: HeaderMutation<'a>,
+    },
+    /// Downstream half: let it go without the caller's credentials, the facts in dynamic metadata.
+    Verified {
+        /// Who calls.
+        facts: Box<VerifiedFacts>,
+        /// Caller's credentials off.
+        mutation: HeaderMutation<'a>,
+    },
+    /// Nobody's request, and the configuration says to leave those alone.
+    Pass,
+    /// No.
+    Refuse(Refusal),
+}
+
+/// A refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What happened.
+    pub cause: Cause,
+    /// The provider whose request it would have been.
+    pub provider: Option<usize>,
+    /// Whose error format the caller's SDK reads.
+    pub dialect: Dialect,
+    /// What the caller has to reach, where that would help.
+    pub step_up: Option<StepUp>,
+}
+
+impl Refusal {
+    /// A refusal in the format that most SDKs read, for requests that belong to no provider yet.
+    #[must_use]
+    pub fn early(cause: impl Into<Cause>) -> Self {
+        Self { cause: cause.into(), provider: None, dialect: Dialect::OpenAi, step_up: None }
+    }
+
+    /// `WWW-Authenticate`, where the status is 401 (RFC 6750 section 3, RFC 9470 section 3).
+    #[must_use]
+    pub fn www_authenticate(&self) -> Option<String> {
+        match (self.cause.code(), &self.step_up) {
+            (Code::MissingToken, _) => Some("Bearer".to_owned()),
+            (Code::InvalidToken, _) => Some("Bearer error=\"invalid_token\"".to_owned()),
+            (Code::InsufficientUserAuthentication, Some(step_up)) => Some(step_up.www_authenticate()),
+            _ => None,
+        }
+    }
+}

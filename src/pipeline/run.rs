@@ -1,0 +1,149 @@
+//! One request, one line: each stage once, in this order, no branch on the provider's kind.
+
+use super::{Cause, Outcome, Refusal, Snapshot, Wait};
+use crate::base::UnixTime;
+use crate::config::OnNoProvider;
+use crate::credential::{attach, strip};
+use crate::identity::{Caller, IdentityError, Presented};
+use crate::policy::{Decision, evaluate};
+use crate::provider::{Dialect, Find, Provider};
+use crate::request::{Half, RequestView};
+
+/// Whether the request may still wait for the background side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// It has not waited yet.
+    Fresh,
+    /// It has: what is missing now is refused.
+    Spent,
+}
+
+/// Decides `view`. Takes no lock and waits for nothing.
+///
+/// # Errors
+/// [`Wait`] says what to wait for where waiting would help.
+pub fn run<'a>(
+    snapshot: &'a Snapshot,
+    view: &RequestView<'a>,
+    now: UnixTime,
+    patience: Patience,
+) -> Result<Outcome<'a>, Wait> {
+    match decide(snapshot, view, now, patience) {
+        Ok(outcome) => Ok(outcome),
+        Err(Stop::Refuse(refusal)) => Ok(Outcome::Refuse(*refusal)),
+        Err(Stop::Wait(wait)) => Err(wait),
+    }
+}
+
+enum Stop {
+    Refuse(Box<Refusal>),
+    Wait(Wait),
+}
+
+fn decide<'a>(
+    snapshot: &'a Snapshot,
+    view: &RequestView<'a>,
+    now: UnixTime,
+    patience: Patience,
+) -> Result<Outcome<'a>, Stop> {
+    // Whose request it is comes first: it reveals nothing, and the refusals that follow are worded for that provider's SDK.
+    let Some(found) = find(snapshot, view)? else { return Ok(Outcome::Pass) };
+    let stop = |cause: Cause| found.stop(cause, patience);
+
+    let caller = authenticate(snapshot, view, now).map_err(stop)?;
+
+    if view.half == Half::Downstream {
+        let mutation = strip(snapshot.callers.token_headers(), &view.headers);
+        return Ok(Outcome::Verified { facts: Box::new(caller.facts()), mutation });
+    }
+    let Found::Provider(index, provider) = found else { return Err(stop(Cause::NoProvider)) };
+
+    // Policy before the credential: who may not have it never makes us fetch it.
+    let permit = match evaluate(provider.mfa.as_ref(), &caller, now) {
+        Decision::Permit(permit) => permit,
+        Decision::Refuse(refused) => return Err(stop(refused.into())),
+        Decision::Challenge(step_up) => {
+            let refusal = Refusal { step_up: Some(step_up), ..found.refusal(Cause::StepUp) };
+            return Err(Stop::Refuse(Box::new(refusal)));
+        }
+    };
+    let handle = snapshot.tokens.handle(index).ok_or(stop(Cause::NoProvider))?;
+    let guard = handle.credential(now).map_err(|error| stop(error.into()))?;
+    let Some(credential) = guard.as_deref() else { return Err(stop(Cause::NoProvider)) };
+
+    let mutation = attach(&permit, credential, snapshot.callers.token_headers(), view);
+    Ok(Outcome::Attach { provider: index, mutation })
+}
+
+/// Whose request it is.
+#[derive(Clone, Copy)]
+enum Found<'a> {
+    Provider(usize, &'a Provider),
+    /// Downstream half only: the attempt's provider is not chosen yet.
+    NotYet,
+}
+
+fn find<'a>(snapshot: &'a Snapshot, view: &RequestView<'a>) -> Result<Option<Found<'a>>, Stop> {
+    let refuse = |cause: Cause| Err(Stop::Refuse(Box::new(Refusal::early(cause))));
+    let catalog = &snapshot.catalog;
+    let path = match view.path() {
+        Ok(path) => Some(path),
+        // Traffic that is nobody's may have any path, but not where a path could make it somebody's.
+        Err(_) if snapshot.on_no_provider == OnNoProvider::Pass && !catalog.reads_paths() => None,
+        Err(error) => return refuse(error.into()),
+    };
+    match catalog.find(view, path) {
+        Find::Provider(index, provider) => match (path, view.path()) {
+            (None, Err(error)) => refuse(error.into()),
+            _ => Ok(Some(Found::Provider(index, provider))),
+        },
+        Find::Nobody if view.half == Half::Downstream => Ok(Some(Found::NotYet)),
+        Find::Nobody if snapshot.on_no_provider == OnNoProvider::Pass => Ok(None),
+        Find::Nobody => refuse(Cause::NoProvider),
+        Find::Unknown => refuse(Cause::UnknownProvider),
+        Find::Ambiguous(..) => refuse(Cause::AmbiguousProvider),
+    }
+}
+
+fn authenticate(snapshot: &Snapshot, view: &RequestView<'_>, now: UnixTime) -> Result<Caller, Cause> {
+    let callers = &snapshot.callers;
+    if view.half == Half::Upstream {
+        return Ok(callers.from_facts(view.envoy.verified.as_ref(), now)?);
+    }
+    match callers.authenticate(view, Presented::Any, now) {
+        // On a retry a filter on the upstream side sees the headers of the first attempt: our own credential, and nothing
+        // of what the caller sent as proof. Envoy's word on the certificate still stands; nothing else does.
+        Err(_) if view.envoy.upstream && snapshot.tokens.is_on(&view.headers) => {
+            match callers.authenticate(view, Presented::CertificateOnly, now) {
+                Err(IdentityError::Missing) => Err(Cause::RetryWithoutFacts),
+                other => Ok(other?),
+            }
+        }
+        other => Ok(other?),
+    }
+}
+
+impl Found<'_> {
+    fn refusal(self, cause: Cause) -> Refusal {
+        match self {
+            Self::Provider(index, provider) => {
+                Refusal { cause, provider: Some(index), dialect: provider.kind.dialect(), step_up: None }
+            }
+            Self::NotYet => Refusal { cause, provider: None, dialect: Dialect::OpenAi, step_up: None },
+        }
+    }
+
+    fn stop(self, cause: Cause, patience: Patience) -> Stop {
+        match (cause, patience) {
+            (
+                Cause::Identity(IdentityError::UnknownKey { issuer } | IdentityError::NoKeySet { issuer }),
+                Patience::Fresh,
+            ) => Stop::Wait(Wait::KeySet { issuer }),
+            _ => Stop::Refuse(Box::new(self.refusal(cause))),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;

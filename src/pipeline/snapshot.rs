@@ -1,0 +1,23 @@
+//! Everything a request is decided with, swapped as a whole: a request sees one snapshot from start to end.
+
+use std::sync::Arc;
+
+use crate::config::OnNoProvider;
+use crate::identity::Callers;
+use crate::provider::Catalog;
+use crate::token::Store;
+
+/// One generation of the configuration, ready to decide.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Counts up with every configuration that was taken.
+    pub generation: u64,
+    /// The providers.
+    pub catalog: Catalog,
+    /// Who may call; kept over a reload that does not change them, with its keys and its verified tokens.
+    pub callers: Arc<Callers>,
+    /// Credentials, under the providers' indexes.
+    pub tokens: Store,
+    /// What becomes of nobody's requests.
+    pub on_no_provider: OnNoProvider,
+}

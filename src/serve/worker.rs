@@ -1,0 +1,217 @@
+//! One thread and one current_thread runtime a core. A connection lives and dies on the worker that it was dealt to.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::task::LocalSet;
+
+use super::drain::Drain;
+use super::services::Services;
+use super::tls::{Peer, Tls};
+use crate::config::Limits;
+
+/// A handshake that takes longer is nobody's.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// The threads that serve.
+#[derive(Debug)]
+pub struct Workers {
+    workers: Box<[Worker]>,
+    stop: watch::Sender<bool>,
+}
+
+#[derive(Debug)]
+struct Worker {
+    inbox: mpsc::UnboundedSender<Connection>,
+    connections: Arc<AtomicUsize>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// An accepted socket, not yet on any runtime.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) socket: Socket,
+    pub(super) tls: Option<Arc<Tls>>,
+    pub(super) drain: Drain,
+    /// Its place among `limits.max_connections`.
+    pub(super) permit: OwnedSemaphorePermit,
+}
+
+#[derive(Debug)]
+pub(super) enum Socket {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
+}
+
+/// A worker could not be started.
+#[derive(Debug, Error)]
+#[error("cannot start a worker thread: {0}")]
+pub struct WorkersError(#[from] io::Error);
+
+/// One on the count of a worker's connections, for as long as it lives.
+struct Counted(Arc<AtomicUsize>);
+
+/// Spawns hyper's stream tasks on the worker's own thread.
+#[derive(Clone, Copy)]
+struct Local;
+
+impl Workers {
+    /// Starts `count` workers.
+    ///
+    /// # Errors
+    /// [`WorkersError`] when the machine gives no thread or no poll descriptor.
+    pub fn start(count: usize, services: &Services, limits: &Limits) -> Result<Self, WorkersError> {
+        let (stop, stopped) = watch::channel(false);
+        let workers =
+            (0..count.max(1)).map(|index| Worker::start(index, services.clone(), limits, stopped.clone()));
+        Ok(Self { workers: workers.collect::<io::Result<_>>()?, stop })
+    }
+
+    /// Gives the connection to the worker with the fewest: Envoy opens few and keeps them, so chance would leave cores idle.
+    pub(super) fn deal(&self, connection: Connection) {
+        let fewest = self.workers.iter().min_by_key(|worker| worker.connections.load(Ordering::Relaxed));
+        let Some(worker) = fewest else { return };
+        worker.connections.fetch_add(1, Ordering::Relaxed);
+        if worker.inbox.send(connection).is_err() {
+            tracing::error!("a worker is gone; the connection is closed");
+        }
+    }
+
+    /// Ends the workers at once. What is in flight is cut off, which Envoy reads as an error and never as a yes.
+    pub fn stop(mut self) {
+        self.stop.send_replace(true);
+        for worker in &mut self.workers {
+            if worker.thread.take().is_some_and(|thread| thread.join().is_err()) {
+                tracing::error!("a worker ended with a panic");
+            }
+        }
+    }
+}
+
+impl Worker {
+    fn start(
+        index: usize,
+        services: Services,
+        limits: &Limits,
+        mut stopped: watch::Receiver<bool>,
+    ) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (inbox, mut connections) = mpsc::unbounded_channel();
+        let count = Arc::new(AtomicUsize::new(0));
+        let (counter, limits) = (Arc::clone(&count), limits.clone());
+        let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+            let tasks = LocalSet::new();
+            let serve = async {
+                while let Some(connection) = connections.recv().await {
+                    let counted = Counted(Arc::clone(&counter));
+                    tokio::task::spawn_local(serve(connection, services.clone(), limits.clone(), counted));
+                }
+            };
+            tasks.block_on(&runtime, async {
+                tokio::select! {
+                    () = serve => {}
+                    // An error means that the server itself is gone.
+                    _ = stopped.wait_for(|stopped| *stopped) => {}
+                }
+            });
+        })?;
+        Ok(Self { inbox, connections: count, thread: Some(thread) })
+    }
+}
+
+async fn serve(connection: Connection, services: Services, limits: Limits, counted: Counted) {
+    let Connection { socket, tls, drain, permit } = connection;
+    let served = match socket {
+        Socket::Tcp(socket) => tcp(socket, tls, services, &limits, drain).await,
+        Socket::Unix(socket) => unix(socket, services, &limits, drain).await,
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "connection ended");
+    }
+    drop((permit, counted));
+}
+
+async fn tcp(
+    socket: std::net::TcpStream,
+    tls: Option<Arc<Tls>>,
+    services: Services,
+    limits: &Limits,
+    drain: Drain,
+) -> io::Result<()> {
+    let socket = tokio::net::TcpStream::from_std(socket)?;
+    // Without it the p99 of small answers triples.
+    socket.set_nodelay(true)?;
+    let Some(tls) = tls else { return http2(socket, Peer::Allowed, services, limits, drain).await };
+    let acceptor = tokio_rustls::TlsAcceptor::from(tls.config());
+    let stream = tokio::time::timeout(HANDSHAKE, acceptor.accept(socket)).await??;
+    let peer = tls.peer(stream.get_ref().1);
+    if peer == Peer::Refused {
+        tracing::warn!(
+            "a peer's certificate is good but not in listen.tls.allowed_peers; its calls are refused"
+        );
+    }
+    http2(stream, peer, services, limits, drain).await
+}
+
+async fn unix(
+    socket: std::os::unix::net::UnixStream,
+    services: Services,
+    limits: &Limits,
+    drain: Drain,
+) -> io::Result<()> {
+    http2(tokio::net::UnixStream::from_std(socket)?, Peer::Allowed, services, limits, drain).await
+}
+
+async fn http2<I>(io: I, peer: Peer, services: Services, limits: &Limits, mut drain: Drain) -> io::Result<()>
+where
+    I: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let service = service_fn(move |request| {
+        let services = services.clone();
+        async move { Ok::<_, std::convert::Infallible>(services.call(peer, request).await) }
+    });
+    let connection = http2::Builder::new(Local)
+        .timer(TokioTimer::new())
+        // hyper's own default of 200 would queue an Envoy worker's requests behind each other.
+        .max_concurrent_streams(limits.max_streams)
+        .max_header_list_size(u32::try_from(limits.max_headers).unwrap_or(u32::MAX))
+        // Rapid reset (RUSTSEC-2024-0003): a peer that resets faster than we answer is cut off.
+        .max_pending_accept_reset_streams(Some(RESETS))
+        .max_local_error_reset_streams(Some(RESETS))
+        // A wide connection window: h2 counts small DATA frames against it.
+        .initial_connection_window_size(Some(4 << 20))
+        .initial_stream_window_size(Some(1 << 20))
+        .keep_alive_interval(Some(Duration::from_secs(60)))
+        .keep_alive_timeout(Duration::from_secs(20))
+        .serve_connection(TokioIo::new(io), service);
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        ended = connection.as_mut() => return ended.map_err(io::Error::other),
+        () = drain.begins() => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await.map_err(io::Error::other)
+}
+
+/// Streams that may be reset before they were looked at. Envoy resets every stream, but only after its answer.
+const RESETS: usize = 1_024;
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for Local {
+    fn execute(&self, task: F) {
+        tokio::task::spawn_local(task);
+    }
+}

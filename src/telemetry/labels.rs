@@ -1,0 +1,104 @@
+//! The values of labels: from the configuration and from closed sets, never from a request.
+
+/// Which gRPC service was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "the names are Envoy's")]
+pub enum Service {
+    ExtProc,
+    ExtAuthz,
+}
+
+/// What became of a request. Codes are positions in [`Labels::codes`]; one beyond the list counts as `other`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// The credential was put on.
+    Permit,
+    /// The downstream half verified the caller.
+    Verified,
+    /// Nobody's request, left alone.
+    Pass,
+    /// Step-up was asked for.
+    Challenged(usize),
+    /// Refused.
+    Refused(usize),
+}
+
+/// The closed sets that other modules own.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Labels {
+    /// Codes of challenges and refusals.
+    pub codes: &'static [&'static str],
+    /// Kinds of protocol errors.
+    pub protocol_errors: &'static [&'static str],
+}
+
+/// Why a credential was read or fetched anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "the names are the audit record's")]
+pub enum RefreshReason {
+    FirstUse,
+    PreExpiry,
+    Proactive,
+    Lazy,
+    SecretChanged,
+    UpstreamRejected,
+    Manual,
+}
+
+/// How that ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum RefreshResult {
+    Ok,
+    Failed,
+}
+
+/// What became of a new configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReloadResult {
+    /// It serves.
+    Applied,
+    /// It has faults; the old one serves.
+    Rejected,
+}
+
+impl Service {
+    /// Both, in the order of [`Metrics`]' arrays.
+    pub(super) const ALL: [Self; 2] = [Self::ExtProc, Self::ExtAuthz];
+
+    /// The label's value.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ExtProc => "ext_proc",
+            Self::ExtAuthz => "ext_authz",
+        }
+    }
+}
+
+impl RefreshReason {
+    /// The label's value, as in the audit record.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FirstUse => "first_use",
+            Self::PreExpiry => "pre_expiry",
+            Self::Proactive => "proactive",
+            Self::Lazy => "lazy",
+            Self::SecretChanged => "secret_changed",
+            Self::UpstreamRejected => "upstream_rejected",
+            Self::Manual => "manual",
+        }
+    }
+}
+
+impl RefreshResult {
+    /// The label's value.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+        }
+    }
+}

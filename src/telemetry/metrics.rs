@@ -1,0 +1,208 @@
+//! The counters behind `/metrics`. A request finds its own ones beforehand and only adds; scrapes do the rest.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::histogram::Histogram;
+use super::labels::{Counted, Labels, RefreshReason, RefreshResult, ReloadResult, Service};
+use crate::base::UnixTime;
+use crate::identity::Issuer;
+use crate::outbound::KeySetMonitor;
+
+/// Everything that is counted. One for the process; the parts below outlive a reload.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    pub(super) labels: Labels,
+    pub(super) streams: AtomicI64,
+    pub(super) panics: Arc<AtomicU64>,
+    pub(super) generation: AtomicU64,
+    pub(super) applied: AtomicU64,
+    pub(super) rejected: AtomicU64,
+    /// By service, then by position in [`Labels::protocol_errors`], one more for the rest.
+    pub(super) protocol_errors: [Box<[AtomicU64]>; 2],
+    pub(super) shared: Mutex<Shared>,
+}
+
+/// What only the background and scrapes touch.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    pub(super) requests: BTreeMap<(Service, String), Arc<RequestMetrics>>,
+    pub(super) expiry: BTreeMap<String, UnixTime>,
+    pub(super) refreshes: BTreeMap<(String, RefreshReason, RefreshResult), u64>,
+    pub(super) issuers: Vec<Arc<Issuer>>,
+    pub(super) key_sets: Option<KeySetMonitor>,
+    /// Totals of issuers and key sets from before the last reload.
+    pub(super) past: BTreeMap<Arc<str>, IssuerCounts>,
+}
+
+/// Counts of one issuer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct IssuerCounts {
+    pub(super) accepted: u64,
+    pub(super) refused: u64,
+    pub(super) cached: u64,
+    pub(super) refreshed: u64,
+    pub(super) failed: u64,
+}
+
+/// The counters of one provider on one service. Adding takes no lock and no memory.
+#[derive(Debug)]
+pub struct RequestMetrics {
+    pub(super) permit: AtomicU64,
+    pub(super) verified: AtomicU64,
+    pub(super) pass: AtomicU64,
+    /// By position in [`Labels::codes`], one more for the rest.
+    pub(super) challenged: Box<[AtomicU64]>,
+    pub(super) refused: Box<[AtomicU64]>,
+    pub(super) duration: Histogram,
+}
+
+/// Counts as one active stream until it is dropped.
+#[derive(Debug)]
+pub struct ActiveStream(Arc<Metrics>);
+
+impl Metrics {
+    /// No counts yet.
+    #[must_use]
+    pub fn new(labels: Labels) -> Self {
+        let protocol_errors = [counters(labels.protocol_errors), counters(labels.protocol_errors)];
+        Self { labels, protocol_errors, ..Self::default() }
+    }
+
+    /// The counters of `provider` (empty: no provider was found). Look them up once a snapshot, not once a request.
+    #[must_use]
+    pub fn for_provider(&self, service: Service, provider: &str) -> Arc<RequestMetrics> {
+        let mut shared = self.shared();
+        let made = || Arc::new(RequestMetrics::new(self.labels.codes));
+        Arc::clone(shared.requests.entry((service, provider.to_owned())).or_insert_with(made))
+    }
+
+    /// One more stream, as long as the answer lives.
+    #[must_use]
+    pub fn stream(self: &Arc<Self>) -> ActiveStream {
+        self.streams.fetch_add(1, Ordering::Relaxed);
+        ActiveStream(Arc::clone(self))
+    }
+
+    /// A peer broke the protocol. `kind` is a position in [`Labels::protocol_errors`].
+    pub fn protocol_error(&self, service: Service, kind: usize) {
+        let [ext_proc, ext_authz] = &self.protocol_errors;
+        let counters = match service {
+            Service::ExtProc => ext_proc,
+            Service::ExtAuthz => ext_authz,
+        };
+        add(counters, kind);
+    }
+
+    /// The count of panics, for [`super::install_panic_hook`].
+    #[must_use]
+    pub fn panics(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.panics)
+    }
+
+    /// A configuration was read. `generation` is the one that serves now.
+    pub fn config_reload(&self, result: ReloadResult, generation: u64) {
+        match result {
+            ReloadResult::Applied => add_to(&self.applied),
+            ReloadResult::Rejected => add_to(&self.rejected),
+        }
+        self.generation.store(generation, Ordering::Relaxed);
+    }
+
+    /// Until when the provider's credential may be used; none for one without an end, and for a provider that is gone.
+    pub fn token_expiry(&self, provider: &str, expires_at: Option<UnixTime>) {
+        let mut shared = self.shared();
+        match expires_at {
+            Some(end) => shared.expiry.insert(provider.to_owned(), end),
+            None => shared.expiry.remove(provider),
+        };
+    }
+
+    /// The provider's credential was read or fetched anew.
+    pub fn token_refresh(&self, provider: &str, reason: RefreshReason, result: RefreshResult) {
+        *self.shared().refreshes.entry((provider.to_owned(), reason, result)).or_default() += 1;
+    }
+
+    /// Shows these issuers from now on. The totals of the ones before stay in the counters.
+    pub fn watch_issuers(&self, issuers: &[Arc<Issuer>], key_sets: KeySetMonitor) {
+        let mut shared = self.shared();
+        shared.past = shared.by_issuer();
+        shared.issuers = issuers.to_vec();
+        shared.key_sets = Some(key_sets);
+    }
+
+    pub(super) fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    /// Totals up to now.
+    pub(super) fn by_issuer(&self) -> BTreeMap<Arc<str>, IssuerCounts> {
+        let mut all = self.past.clone();
+        for issuer in &self.issuers {
+            let counts = all.entry(Arc::clone(&issuer.settings.issuer)).or_default();
+            counts.accepted += issuer.tally.accepted.load(Ordering::Relaxed);
+            counts.refused += issuer.tally.refused.load(Ordering::Relaxed);
+            counts.cached += issuer.tally.cached.load(Ordering::Relaxed);
+        }
+        for status in self.key_sets.iter().flat_map(KeySetMonitor::status) {
+            let counts = all.entry(status.issuer).or_default();
+            counts.refreshed += status.refreshed;
+            counts.failed += status.failed;
+        }
+        all
+    }
+}
+
+impl RequestMetrics {
+    fn new(codes: &[&str]) -> Self {
+        Self {
+            permit: AtomicU64::default(),
+            verified: AtomicU64::default(),
+            pass: AtomicU64::default(),
+            challenged: counters(codes),
+            refused: counters(codes),
+            duration: Histogram::default(),
+        }
+    }
+
+    /// One request more: what became of it, and how long the decision took.
+    pub fn count(&self, what: Counted, took: Duration) {
+        match what {
+            Counted::Permit => add_to(&self.permit),
+            Counted::Verified => add_to(&self.verified),
+            Counted::Pass => add_to(&self.pass),
+            Counted::Challenged(code) => add(&self.challenged, code),
+            Counted::Refused(code) => add(&self.refused, code),
+        }
+        self.duration.observe(took);
+    }
+}
+
+impl Drop for ActiveStream {
+    fn drop(&mut self) {
+        self.0.streams.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// One counter a label and one for what is none of them.
+fn counters(labels: &[&str]) -> Box<[AtomicU64]> {
+    (0..=labels.len()).map(|_| AtomicU64::default()).collect()
+}
+
+fn add(counters: &[AtomicU64], index: usize) {
+    if let Some(counter) = counters.get(index).or(counters.last()) {
+        add_to(counter);
+    }
+}
+
+fn add_to(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+#[cfg(test)]
+#[path = "metrics_tests.rs"]
+mod tests;

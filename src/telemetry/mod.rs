@@ -1,0 +1,19 @@
+//! What operators see: log lines, metrics, and a process that leaves no secret in a core dump or a panic message.
+
+mod escape;
+mod exposition;
+mod hardening;
+mod histogram;
+mod labels;
+mod log;
+mod metrics;
+mod throttle;
+
+pub use hardening::{HardeningError, harden, install_panic_hook};
+pub use labels::{Counted, Labels, RefreshReason, RefreshResult, ReloadResult, Service};
+pub use log::{LogFormat, init, lines};
+pub use metrics::{ActiveStream, Metrics, RequestMetrics};
+pub use throttle::Throttle;
+
+/// The content type of [`Metrics::render`].
+pub const METRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
