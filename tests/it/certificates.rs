@@ -90,8 +90,8 @@ fn certificates_decide(world: &World, certificates: &Certificates, strangers: &[
     refused("batch", "openai", chat().bearer(&world.token_for("alice", "other")), 401, "invalid_token");
     let forged = format!("Hash=00;URI={BATCH}");
     for stranger in strangers {
-        refused(stranger, "openai", chat(), 401, "invalid_token");
-        refused(stranger, "openai", chat().header("x-forwarded-client-cert", &forged), 401, "invalid_token");
+        refused(stranger, "openai", chat(), 403, "forbidden");
+        refused(stranger, "openai", chat().header("x-forwarded-client-cert", &forged), 403, "forbidden");
     }
 }
 

@@ -1,8 +1,9 @@
 //! What operators see: alive, ready, counted.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use crate::support::{Idp, Placement, Request, Version, World, WorldOptions};
+use crate::support::{Idp, PATIENCE, Placement, Request, Until, Version, World, WorldOptions};
 
 #[test]
 fn a_server_that_has_everything_is_alive_and_ready() {
@@ -18,15 +19,23 @@ fn a_server_without_an_issuers_keys_is_alive_but_not_ready_and_nothing_passes() 
     let idp = Arc::new(Idp::start());
     let token = idp.token("alice");
     idp.fail(503);
-    let options =
-        WorldOptions { idp: Arc::clone(&idp), ..WorldOptions::new(Placement::Downstream, Version::Newest) };
-    let world = World::with(options);
+    let world = World::with(WorldOptions {
+        idp: Arc::clone(&idp),
+        until: Until::Listens,
+        ..WorldOptions::new(Placement::Downstream, Version::Newest)
+    });
     world.secrets.add_token(&token);
     assert_eq!(world.bouncer.admin("/healthz").status, 200);
     assert_eq!(world.bouncer.admin("/readyz").status, 503);
     let answer = world.ask("openai", Request::post("/v1/chat/completions", "{}").bearer(&token));
     assert!(answer.status >= 400, "{}", answer.text());
     assert_eq!(world.provider.arrived(), 0);
+
+    // It asks again by itself.
+    idp.repair();
+    world.bouncer.serves();
+    assert_eq!(world.bouncer.admin("/readyz").status, 200);
+    assert_eq!(world.ask("openai", Request::post("/v1/chat/completions", "{}").bearer(&token)).status, 200);
 }
 
 #[test]
@@ -49,6 +58,10 @@ fn requests_are_counted_by_provider_and_decision() {
                 as u64,
             1
         );
-        assert_eq!(world.bouncer.metric("bouncer_streams_active", &[]) as u64, 0);
+        // Envoy lets go of a stream after it has answered the caller.
+        let deadline = Instant::now() + PATIENCE;
+        while world.bouncer.metric("bouncer_streams_active", &[]) != 0.0 {
+            assert!(Instant::now() < deadline, "a stream stays");
+        }
     }
 }

@@ -28,7 +28,7 @@ pub(crate) use load::Load;
 pub(crate) use origin::{Origin, Seen};
 pub(crate) use process::Process;
 pub(crate) use provider::{Llm, ProviderEnvoy};
-pub(crate) use world::{World, WorldOptions};
+pub(crate) use world::{Until, World, WorldOptions};
 
 /// No wait of a test is longer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);

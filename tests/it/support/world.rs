@@ -27,8 +27,19 @@ pub(crate) struct WorldOptions {
     /// Changes the front Envoy's configuration before it starts.
     pub(crate) front: fn(&mut Front),
     pub(crate) tls: Tls,
+    /// How far bouncer must have come before callers do.
+    pub(crate) until: Until,
     /// Mutual TLS towards bouncer: the authority's folder, and which certificate Envoy shows.
     pub(crate) grpc_tls: Option<(PathBuf, String)>,
+}
+
+/// How far a server has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// Its addresses answer.
+    Listens,
+    /// It has all that it needs to decide.
+    Serves,
 }
 
 /// A running world. When it goes, the secrets of its fixtures are looked for in all that anybody could see.
@@ -59,6 +70,7 @@ impl WorldOptions {
             configure: |_| {},
             front: |_| {},
             tls: Tls::None,
+            until: Until::Serves,
             grpc_tls: None,
         }
     }
@@ -71,8 +83,17 @@ impl World {
     }
 
     pub(crate) fn with(options: WorldOptions) -> Self {
-        let WorldOptions { placement, version, idp, llms, configure, front: change_front, tls, grpc_tls } =
-            options;
+        let WorldOptions {
+            placement,
+            version,
+            idp,
+            llms,
+            configure,
+            front: change_front,
+            tls,
+            until,
+            grpc_tls,
+        } = options;
         let secrets = Secrets::default();
         llms.iter().flat_map(|llm| &llm.keys).for_each(|key| secrets.add(key));
         let provider = ProviderEnvoy::start(version, &llms);
@@ -99,7 +120,10 @@ impl World {
             });
         }
         configure(&mut config);
-        let bouncer = Bouncer::start(files, config);
+        let bouncer = match until {
+            Until::Serves => Bouncer::start(files, config),
+            Until::Listens => Bouncer::begin(files, config),
+        };
 
         let mut front = Front {
             placement,
