@@ -26,8 +26,7 @@ demo:
 	$(CARGO) run --locked --quiet --profile $(PROFILE) -- demo $(ARGS)
 
 bench:
-	scripts/tools.sh load
-	$(CARGO) bench --locked $(ARGS)
+	$(CARGO) bench --locked --bench hotpath -- $(ARGS)
 
 tools:
 	scripts/tools.sh $(ARGS)

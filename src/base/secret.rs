@@ -52,6 +52,12 @@ impl SecretBytes {
     pub fn expose(&self) -> &Bytes {
         &self.0
     }
+
+    /// Whether it is `value`; takes the same time wherever the two differ.
+    #[must_use]
+    pub fn is(&self, value: &[u8]) -> bool {
+        same(&self.0, value)
+    }
 }
 
 impl fmt::Debug for SecretBytes {

@@ -9,7 +9,7 @@ pub use attach::{attach, strip};
 use smallvec::SmallVec;
 
 use crate::base::UnixTime;
-use crate::request::SetHeader;
+use crate::request::{HeaderValue, Headers, SetHeader};
 
 /// Header lines of one credential, made when it changes and shared by every request until then.
 #[derive(Clone, Debug)]
@@ -20,4 +20,15 @@ pub struct Credential {
     pub default: SmallVec<[SetHeader; 1]>,
     /// Until when it may be used; none for a key without an end.
     pub expires_at: Option<UnixTime>,
+}
+
+impl Credential {
+    /// Whether this very credential stands among `headers`.
+    #[must_use]
+    pub fn is_on(&self, headers: &Headers<'_>) -> bool {
+        self.set.iter().any(|line| match (&line.value, str::from_utf8(&line.name)) {
+            (HeaderValue::Sensitive(secret), Ok(name)) => headers.all(name).any(|value| secret.is(value)),
+            _ => false,
+        })
+    }
 }

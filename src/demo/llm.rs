@@ -225,13 +225,14 @@ mod tests {
         let openai = format!("Bearer {}", llm.new_key(Vendor::OpenAi).unwrap());
         let twice: [(&str, &str); 2] = [("authorization", &openai), ("authorization", &openai)];
         let none: &[(&'static str, &str)] = &[];
+        let others_key = openai.trim_start_matches("Bearer ");
         let cases = [
             (Vendor::OpenAi, none, "/error/type", "invalid_request_error"),
             (Vendor::OpenAi, &[("authorization", "Bearer sk-x")], "/error/code", "invalid_api_key"),
             (Vendor::OpenAi, &[("x-api-key", &openai)], "/error/type", "invalid_request_error"),
             (Vendor::OpenAi, &twice, "/error/type", "invalid_request_error"),
             (Vendor::Anthropic, &[("authorization", &openai)], "/error/type", "authentication_error"),
-            (Vendor::Anthropic, &[("x-api-key", &openai)], "/error/message", "invalid x-api-key"),
+            (Vendor::Anthropic, &[("x-api-key", others_key)], "/error/message", "invalid x-api-key"),
         ];
         for (vendor, lines, place, expected) in cases {
             let (status, body) = ask(&llm, vendor, lines, "{}").await;

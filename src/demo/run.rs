@@ -178,7 +178,12 @@ mod tests {
         let found = read(format!("{url}/.well-known/openid-configuration")).await;
         assert_eq!(found["issuer"], url);
         let keys = read(found["jwks_uri"].as_str().unwrap().to_owned()).await;
-        assert_eq!((&keys["keys"][0]["kty"], &keys["keys"][0]["alg"]), (&"EC".into(), &"ES256".into()));
+        let key = &keys["keys"][0];
+        assert_eq!((&key["kty"], &key["alg"]), (&"EC".into(), &"ES256".into()));
+        for coordinate in ["x", "y"] {
+            // RFC 7518 section 6.2.1.2: 32 octets, so 43 characters.
+            assert_eq!(key[coordinate].as_str().unwrap().len(), 43);
+        }
     }
 
     #[tokio::test]

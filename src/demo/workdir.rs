@@ -242,4 +242,16 @@ mod tests {
         assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o077, 0);
         assert!(fs::read_to_string(work.path("bouncer.yaml")).unwrap().contains("file: {root: secrets}"));
     }
+
+    #[test]
+    fn what_the_demo_serves_is_free_of_faults_and_warnings() {
+        let dir = tempfile::tempdir().unwrap();
+        let work = WorkDir::prepare(dir.path(), OTHERS).unwrap();
+        let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/demo/bouncer.yaml");
+        for file in [work.path("bouncer.yaml"), checkout] {
+            let config = crate::config::load(&file).unwrap();
+            assert_eq!(config.warnings, []);
+            assert_eq!(config.providers.len(), 2);
+        }
+    }
 }

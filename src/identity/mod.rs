@@ -15,7 +15,7 @@ mod remembered;
 mod settings;
 mod spiffe;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod token_headers;
 mod verified;
 mod xfcc;

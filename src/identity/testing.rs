@@ -17,35 +17,35 @@ use super::{Algorithm, IssuerSettings, KeySet};
 use crate::base::UnixTime;
 
 /// What time it is in these tests.
-pub(super) const NOW: UnixTime = UnixTime(1_700_000_000);
-pub(super) const ISSUER: &str = "https://idp.example.com";
+pub(crate) const NOW: UnixTime = UnixTime(1_700_000_000);
+pub(crate) const ISSUER: &str = "https://idp.example.com";
 
 /// A private key.
-pub(super) enum Signer {
+pub(crate) enum Signer {
     Rsa(RsaKeyPair),
     P256 { pkcs8: Vec<u8>, pair: EcdsaKeyPair },
     P384(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
 }
 
-pub(super) fn part(bytes: impl AsRef<[u8]>) -> String {
+pub(crate) fn part(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// The one RSA key of 2048 bits: making it takes a while.
-pub(super) fn rsa() -> &'static Signer {
+pub(crate) fn rsa() -> &'static Signer {
     static KEY: OnceLock<Signer> = OnceLock::new();
     KEY.get_or_init(|| Signer::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).unwrap()))
 }
 
 /// A key that many tests share.
-pub(super) fn p256() -> &'static Signer {
+pub(crate) fn p256() -> &'static Signer {
     static KEY: OnceLock<Signer> = OnceLock::new();
     KEY.get_or_init(Signer::p256)
 }
 
 impl Signer {
-    pub(super) fn p256() -> Self {
+    pub(crate) fn p256() -> Self {
         let pkcs8 =
             EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
         let pkcs8 = pkcs8.as_ref().to_vec();
@@ -55,16 +55,16 @@ impl Signer {
         }
     }
 
-    pub(super) fn p384() -> Self {
+    pub(crate) fn p384() -> Self {
         Self::P384(EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).unwrap())
     }
 
-    pub(super) fn ed25519() -> Self {
+    pub(crate) fn ed25519() -> Self {
         Self::Ed25519(Ed25519KeyPair::generate().unwrap())
     }
 
     /// The members of its JWK that hold the public key.
-    pub(super) fn material(&self) -> String {
+    pub(crate) fn material(&self) -> String {
         let point = |pair: &EcdsaKeyPair, curve: &str| {
             let point = &pair.public_key().as_ref()[1..];
             let (x, y) = point.split_at(point.len() / 2);
@@ -84,7 +84,7 @@ impl Signer {
         }
     }
 
-    pub(super) fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Vec<u8> {
+    pub(crate) fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Vec<u8> {
         match self {
             Self::Rsa(pair) => {
                 let encoding: &'static dyn RsaEncoding = match algorithm {
@@ -108,7 +108,7 @@ impl Signer {
     }
 
     /// An ECDSA signature in DER, as X.509 has it and JWS has not.
-    pub(super) fn sign_in_der(&self, message: &[u8]) -> Vec<u8> {
+    pub(crate) fn sign_in_der(&self, message: &[u8]) -> Vec<u8> {
         let Self::P256 { pkcs8, .. } = self else { panic!("not a P-256 key") };
         let algorithm: &'static EcdsaSigningAlgorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
         let pair = EcdsaKeyPair::from_pkcs8(algorithm, pkcs8).unwrap();
@@ -116,7 +116,7 @@ impl Signer {
     }
 
     /// A token with this header and these claims, as they are spelled.
-    pub(super) fn token(&self, algorithm: Algorithm, header: &str, claims: &str) -> String {
+    pub(crate) fn token(&self, algorithm: Algorithm, header: &str, claims: &str) -> String {
         let signed = format!("{}.{}", part(header), part(claims));
         let signature = part(self.sign(algorithm, signed.as_bytes()));
         format!("{signed}.{signature}")
@@ -124,13 +124,13 @@ impl Signer {
 }
 
 /// A key set of JWKs, each given by its members.
-pub(super) fn key_set(jwks: &[String]) -> KeySet {
+pub(crate) fn key_set(jwks: &[String]) -> KeySet {
     let jwks = jwks.iter().map(|members| format!("{{{members}}}")).collect::<Vec<_>>().join(",");
     KeySet::parse(format!(r#"{{"keys":[{jwks}]}}"#).as_bytes()).unwrap()
 }
 
 /// One issuer with everything allowed.
-pub(super) fn issuer() -> IssuerSettings {
+pub(crate) fn issuer() -> IssuerSettings {
     IssuerSettings {
         issuer: Arc::from(ISSUER),
         audiences: vec!["llm-gateway".into(), "other".into()],

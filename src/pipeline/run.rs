@@ -111,9 +111,9 @@ fn authenticate(snapshot: &Snapshot, view: &RequestView<'_>, now: UnixTime) -> R
         return Ok(callers.from_facts(view.envoy.verified.as_ref(), now)?);
     }
     match callers.authenticate(view, Presented::Any, now) {
-        // On a retry a filter on the upstream side sees the headers of the first attempt: our own credential, not the
-        // caller's token. A certificate still proves who calls; nothing else does.
-        Err(IdentityError::Token(_)) if view.envoy.upstream && shows_our_own(snapshot, view) => {
+        // On a retry a filter on the upstream side sees the headers of the first attempt: our own credential, and nothing
+        // of what the caller sent as proof. Envoy's word on the certificate still stands; nothing else does.
+        Err(_) if view.envoy.upstream && snapshot.tokens.is_on(&view.headers) => {
             match callers.authenticate(view, Presented::CertificateOnly, now) {
                 Err(IdentityError::Missing) => Err(Cause::RetryWithoutFacts),
                 other => Ok(other?),
@@ -121,12 +121,6 @@ fn authenticate(snapshot: &Snapshot, view: &RequestView<'_>, now: UnixTime) -> R
         }
         other => Ok(other?),
     }
-}
-
-fn shows_our_own(snapshot: &Snapshot, view: &RequestView<'_>) -> bool {
-    let mut presented =
-        snapshot.callers.token_headers().iter().flat_map(|name| view.headers.all(name)).peekable();
-    presented.peek().is_some() && presented.all(|value| snapshot.tokens.issued(value))
 }
 
 impl Found<'_> {
@@ -149,3 +143,7 @@ impl Found<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;

@@ -6,8 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 
-fn read(root: &Path, name: &str, key: &str) -> Result<Option<String>, ReadError> {
-    Ok(FileSecrets::new(root.to_owned()).read(name, key)?.map(|value| value.expose().clone()))
+fn read(root: &Path, name: &str, key: &str) -> Result<Option<Secret<String>>, ReadError> {
+    FileSecrets::new(root.to_owned()).read(name, key)
+}
+
+fn value(text: &str) -> Result<Option<Secret<String>>, ReadError> {
+    Ok(Some(Secret::new(text.to_owned())))
 }
 
 fn secret(content: &[u8]) -> tempfile::TempDir {
@@ -30,7 +34,7 @@ fn one_trailing_newline_is_dropped_and_no_more() {
         ("", ""),
     ] {
         let root = secret(content.as_bytes());
-        assert_eq!(read(root.path(), "openai", "api_key").unwrap().as_deref(), Some(expected), "{content:?}");
+        assert_eq!(read(root.path(), "openai", "api_key"), value(expected), "{content:?}");
     }
 }
 
@@ -57,7 +61,7 @@ fn no_name_leads_out_of_the_root() {
 #[test]
 fn what_is_too_large_or_not_text_or_not_a_file_is_an_error_without_the_value() {
     let root = secret(&vec![b'a'; LIMIT]);
-    assert_eq!(read(root.path(), "openai", "api_key").unwrap().unwrap().len(), LIMIT);
+    assert_eq!(read(root.path(), "openai", "api_key"), value(&"a".repeat(LIMIT)));
     let path = shown(&root.path().join("openai/api_key"));
     let root2 = secret(&vec![b'a'; LIMIT + 1]);
     let path2 = shown(&root2.path().join("openai/api_key"));
@@ -117,11 +121,11 @@ fn every_read_during_a_swap_of_data_finds_an_old_or_a_new_value() {
             done.store(true, Ordering::Release);
         });
         while !done.load(Ordering::Acquire) {
-            let value = read(root.path(), "openai", "api_key").unwrap();
-            assert!(value.is_some_and(|value| value.starts_with('v')));
+            let found = read(root.path(), "openai", "api_key");
+            assert!(found.as_ref().is_ok_and(Option::is_some) && found != value(""), "{found:?}");
         }
     });
-    assert_eq!(read(root.path(), "openai", "api_key").unwrap().as_deref(), Some("v1999"));
+    assert_eq!(read(root.path(), "openai", "api_key"), value("v1999"));
 }
 
 #[test]

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 
 use super::Unavailable;
-use crate::base::{SecretBytes, UnixTime};
+use crate::base::UnixTime;
 use crate::credential::Credential;
-use crate::request::HeaderValue;
+use crate::request::Headers;
 
 /// One provider's credential. The background side swaps it; requests load it.
 #[derive(Debug, Default)]
@@ -63,17 +63,12 @@ impl Store {
         self.0.get(index)
     }
 
-    /// Whether `value` is a credential of ours: a retry shows an upstream filter what the first attempt attached.
+    /// Whether a credential of ours stands among `headers`: what the first attempt attached, seen again by an upstream
+    /// filter on a retry.
     #[must_use]
-    pub fn issued(&self, value: &[u8]) -> bool {
-        let value = SecretBytes::new(value.to_vec());
-        self.0.iter().any(|handle| {
-            handle.0.load().as_ref().is_some_and(|credential| {
-                credential
-                    .set
-                    .iter()
-                    .any(|line| matches!(&line.value, HeaderValue::Sensitive(secret) if *secret == value))
-            })
-        })
+    pub fn is_on(&self, headers: &Headers<'_>) -> bool {
+        self.0
+            .iter()
+            .any(|handle| handle.0.load().as_ref().is_some_and(|credential| credential.is_on(headers)))
     }
 }

@@ -1,0 +1,230 @@
+//! The line from end to end, without a wire: what each kind of request comes to.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::base::Secret;
+use crate::config::OnNoProvider;
+use crate::credential::ApiKey;
+use crate::identity::testing::{ISSUER, NOW, issuer, key_set, p256};
+use crate::identity::{Algorithm, Callers, CallersSettings, CertificateSource, MtlsSettings, TrustDomain};
+use crate::pipeline::Code;
+use crate::policy::MfaRule;
+use crate::provider::{AuthType, Catalog, Glob, Match, ProviderKind};
+use crate::request::{EnvoyFacts, Headers, NoMetadata, PeerFacts, RequestError};
+use crate::token::{Handle, Store, Unavailable};
+
+const KEY: &str = "sk-the-providers-own";
+
+/// Two providers: `chat` for everybody, `chat-mfa` with MFA; a certificate of `mesh` is a workload.
+fn snapshot(on_no_provider: OnNoProvider, path_prefix: Option<&str>) -> Snapshot {
+    let provider = |name: &str, mfa: Option<MfaRule>| Provider {
+        name: Arc::from(name),
+        kind: ProviderKind::OpenAi,
+        auth: AuthType::ApiKey,
+        mfa,
+        matches: Match { cluster: vec![Glob::new(name).unwrap()], ..Match::default() },
+    };
+    let rule = MfaRule { amr: vec!["mfa".into()], acr_values: vec![], max_age: None };
+    let mut providers = vec![provider("chat", None), provider("chat-mfa", Some(rule))];
+    providers[0].matches.path_prefix.extend(path_prefix.map(str::to_owned));
+    let callers = Callers::new(CallersSettings {
+        jwt: vec![issuer()],
+        mtls: Some(MtlsSettings {
+            from: CertificateSource::Attributes,
+            trust_domains: vec![TrustDomain::parse("mesh").unwrap()],
+        }),
+        max_token: 16 << 10,
+        verified_tokens: 100,
+    });
+    let jwk = format!(r#"{},"kid":"k1""#, p256().material());
+    callers.issuers()[0].keys.store(Some(Arc::new(key_set(&[jwk]))));
+    let handles = providers.iter().map(|provider| {
+        let handle = Handle::default();
+        let key =
+            ApiKey { key: Secret::new(KEY.to_owned()), organization: None, project: None, expires_at: None };
+        handle.rotate(key.credential(provider.kind, &provider.kind.api_key_placement()).unwrap());
+        Arc::new(handle)
+    });
+    Snapshot {
+        generation: 1,
+        tokens: Store::new(handles.collect::<Vec<_>>()),
+        catalog: Catalog::new(providers).unwrap(),
+        callers: Arc::new(callers),
+        on_no_provider,
+    }
+}
+
+/// A request to be made: what differs from case to case.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    cluster: Option<&'a str>,
+    path: &'a str,
+    lines: &'a [(&'a str, &'a str)],
+    spiffe: Option<&'a str>,
+    upstream: bool,
+    half: Half,
+}
+
+const ASKED: Asked<'static> = Asked {
+    cluster: Some("chat"),
+    path: "/v1/chat/completions",
+    lines: &[],
+    spiffe: None,
+    upstream: false,
+    half: Half::Whole,
+};
+
+fn view(asked: Asked<'_>) -> RequestView<'_> {
+    let pseudo = [(":method", "POST"), (":authority", "llm.example"), (":path", asked.path)];
+    let headers: Headers<'_> =
+        pseudo.iter().chain(asked.lines).map(|(name, value)| (*name, value.as_bytes())).collect();
+    let peer = PeerFacts { mtls: asked.spiffe.map(|_| true), uri_san: asked.spiffe, ..PeerFacts::default() };
+    let envoy = EnvoyFacts {
+        named_provider: None,
+        cluster: asked.cluster,
+        route: None,
+        metadata: &NoMetadata,
+        peer,
+        upstream: asked.upstream,
+        verified: None,
+    };
+    RequestView::new(headers, envoy, asked.half).unwrap()
+}
+
+fn bearer(amr: &str, kid: &str) -> String {
+    let header = format!(r#"{{"alg":"ES256","kid":"{kid}"}}"#);
+    let claims = format!(
+        r#"{{"iss":"{ISSUER}","aud":"llm-gateway","sub":"alice","exp":{},"amr":{amr}}}"#,
+        NOW.0 + 600
+    );
+    format!("Bearer {}", p256().token(Algorithm::Es256, &header, &claims))
+}
+
+#[track_caller]
+fn attached(outcome: Result<Outcome<'_>, Wait>) {
+    let Ok(Outcome::Attach { mutation, .. }) = outcome else { panic!("{outcome:?}") };
+    let set: Vec<_> = mutation.set.iter().map(|line| (line.name.clone(), line.value.wire())).collect();
+    assert_eq!(set, [("authorization".into(), format!("Bearer {KEY}").into())]);
+}
+
+#[track_caller]
+fn refused(outcome: Result<Outcome<'_>, Wait>, cause: impl Into<Cause>) {
+    let Ok(Outcome::Refuse(refusal)) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(refusal.cause, cause.into());
+}
+
+#[test]
+fn a_known_caller_gets_the_key_and_loses_the_token() {
+    let (snapshot, token) = (snapshot(OnNoProvider::Deny, None), bearer("[]", "k1"));
+    let lines = [("authorization", token.as_str()), ("X_Api_Key", "mine"), ("user-agent", "curl")];
+    let view = view(Asked { lines: &lines, ..ASKED });
+    let outcome = run(&snapshot, &view, NOW, Patience::Fresh);
+    let Ok(Outcome::Attach { mutation, .. }) = &outcome else { panic!("{outcome:?}") };
+    assert!(mutation.remove.contains(&"X_Api_Key") && !mutation.remove.contains(&"user-agent"));
+    attached(outcome);
+}
+
+#[test]
+fn nobody_gets_nothing() {
+    let snapshot = snapshot(OnNoProvider::Deny, None);
+    refused(run(&snapshot, &view(ASKED), NOW, Patience::Fresh), IdentityError::Missing);
+}
+
+#[test]
+fn mfa_is_asked_of_people_and_never_of_workloads() {
+    let snapshot = snapshot(OnNoProvider::Deny, None);
+    let (weak, strong) = (bearer(r#"["pwd"]"#, "k1"), bearer(r#"["mfa"]"#, "k1"));
+    let asked = Asked { cluster: Some("chat-mfa"), ..ASKED };
+    let lines = [("authorization", weak.as_str())];
+    let asked_weakly = view(Asked { lines: &lines, ..asked });
+    let Ok(Outcome::Refuse(refusal)) = run(&snapshot, &asked_weakly, NOW, Patience::Fresh) else { panic!() };
+    assert_eq!(refusal.cause.code(), Code::InsufficientUserAuthentication);
+    assert!(refusal.www_authenticate().unwrap().contains("insufficient_user_authentication"));
+    let lines = [("authorization", strong.as_str())];
+    attached(run(&snapshot, &view(Asked { lines: &lines, ..asked }), NOW, Patience::Fresh));
+    let workload = view(Asked { spiffe: Some("spiffe://mesh/app"), ..asked });
+    let Ok(Outcome::Refuse(refusal)) = run(&snapshot, &workload, NOW, Patience::Fresh) else { panic!() };
+    assert_eq!((refusal.cause.code(), refusal.www_authenticate()), (Code::MfaNotPossible, None));
+}
+
+#[test]
+fn a_retry_in_a_single_upstream_filter_serves_certificates_only() {
+    let snapshot = snapshot(OnNoProvider::Deny, None);
+    let own = format!("Bearer {KEY}");
+    let lines = [("authorization", own.as_str())];
+    let retry = Asked { lines: &lines, upstream: true, ..ASKED };
+    refused(run(&snapshot, &view(retry), NOW, Patience::Fresh), Cause::RetryWithoutFacts);
+    let workload = view(Asked { spiffe: Some("spiffe://mesh/app"), ..retry });
+    attached(run(&snapshot, &workload, NOW, Patience::Fresh));
+}
+
+#[test]
+fn a_caller_who_knows_the_key_is_still_nobody() {
+    let snapshot = snapshot(OnNoProvider::Deny, None);
+    let own = format!("Bearer {KEY}");
+    let lines = [("authorization", own.as_str())];
+    let outcome = run(&snapshot, &view(Asked { lines: &lines, ..ASKED }), NOW, Patience::Fresh);
+    let Ok(Outcome::Refuse(refusal)) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(refusal.cause.code(), Code::InvalidToken);
+}
+
+#[test]
+fn the_halves_together_decide_as_the_whole() {
+    let (snapshot, token) = (snapshot(OnNoProvider::Deny, None), bearer("[]", "k1"));
+    let lines = [("authorization", token.as_str())];
+    let asked = view(Asked { lines: &lines, half: Half::Downstream, cluster: None, ..ASKED });
+    let outcome = run(&snapshot, &asked, NOW, Patience::Fresh);
+    let Ok(Outcome::Verified { facts, mutation }) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(mutation.remove.as_slice(), ["authorization"]);
+    assert!(mutation.set.is_empty());
+
+    // The attempt shows nothing of the caller's; a header cannot stand in for the facts.
+    let mut attempt = view(Asked { lines: &lines, half: Half::Upstream, upstream: true, ..ASKED });
+    refused(run(&snapshot, &attempt, NOW, Patience::Fresh), IdentityError::NoFacts);
+    attempt.envoy.verified = Some(*facts);
+    attached(run(&snapshot, &attempt, NOW, Patience::Fresh));
+    let late = UnixTime(NOW.0 + 3_600);
+    refused(run(&snapshot, &attempt, late, Patience::Fresh), IdentityError::StaleFacts);
+}
+
+#[test]
+fn keys_that_may_come_are_waited_for_once() {
+    let (snapshot, token) = (snapshot(OnNoProvider::Deny, None), bearer("[]", "k2"));
+    let lines = [("authorization", token.as_str())];
+    let view = view(Asked { lines: &lines, ..ASKED });
+    assert!(matches!(run(&snapshot, &view, NOW, Patience::Fresh), Err(Wait::KeySet { issuer: 0 })));
+    refused(run(&snapshot, &view, NOW, Patience::Spent), IdentityError::UnknownKey { issuer: 0 });
+    snapshot.callers.issuers()[0].keys.store(None);
+    refused(run(&snapshot, &view, NOW, Patience::Spent), IdentityError::NoKeySet { issuer: 0 });
+}
+
+#[test]
+fn nobodys_requests_are_denied_or_left_alone_as_configured() {
+    let asked = Asked { cluster: Some("elsewhere"), ..ASKED };
+    let deny = snapshot(OnNoProvider::Deny, None);
+    refused(run(&deny, &view(asked), NOW, Patience::Fresh), Cause::NoProvider);
+    let pass = snapshot(OnNoProvider::Pass, None);
+    assert!(matches!(run(&pass, &view(asked), NOW, Patience::Fresh), Ok(Outcome::Pass)));
+}
+
+#[test]
+fn a_path_with_two_readings_passes_only_where_no_path_is_read() {
+    let ambiguous = RequestError::Path(crate::request::PathError::Segment);
+    let asked = Asked { cluster: Some("elsewhere"), path: "//v1/chat", ..ASKED };
+    let pass = snapshot(OnNoProvider::Pass, None);
+    assert!(matches!(run(&pass, &view(asked), NOW, Patience::Fresh), Ok(Outcome::Pass)));
+    let reads_paths = snapshot(OnNoProvider::Pass, Some("/v1/"));
+    refused(run(&reads_paths, &view(asked), NOW, Patience::Fresh), ambiguous);
+    let ours = Asked { cluster: Some("chat"), ..asked };
+    refused(run(&pass, &view(ours), NOW, Patience::Fresh), ambiguous);
+}
+
+#[test]
+fn without_a_usable_credential_nothing_passes() {
+    let (mut snapshot, token) = (snapshot(OnNoProvider::Deny, None), bearer("[]", "k1"));
+    snapshot.tokens = Store::new([Arc::default(), Arc::default()]);
+    let lines = [("authorization", token.as_str())];
+    let view = view(Asked { lines: &lines, ..ASKED });
+    refused(run(&snapshot, &view, NOW, Patience::Fresh), Unavailable::Never);
+}
