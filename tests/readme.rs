@@ -18,11 +18,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
+use bouncer::app::App;
+use bouncer::base::SystemClock;
 use bouncer::config;
 use bouncer::pipeline::Code;
 use bouncer::provider::{AuthType, ProviderKind};
-use bouncer::telemetry::Metrics;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
 use text::{Block, blocks, read, readme, rows, stands_in, top};
 
 /// The oldest and the newest that are supported, as in `scripts/tools.sh`.
@@ -192,9 +196,20 @@ fn the_refusals_are_all_there_is() {
     }
 }
 
-#[test]
-fn the_metrics_are_all_there_is() {
-    let page = Arc::new(Metrics::new(bouncer::envoy::labels())).render();
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_metrics_are_those_of_a_server_that_just_started() {
+    let text = json!({
+        "listen": {"grpc": "127.0.0.1:0"},
+        "admin": {"listen": "127.0.0.1:0"},
+        "callers": {"mtls": {"trust_domains": ["a.example"]}},
+    });
+    let config = config::from_text(Path::new("bouncer.yaml"), &text.to_string()).unwrap();
+    let (app, _reloader) = App::start(config, Arc::new(SystemClock)).await.unwrap();
+    let mut admin = TcpStream::connect(app.admin().unwrap()).await.unwrap();
+    admin.write_all(b"GET /metrics HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut page = String::new();
+    admin.read_to_string(&mut page).await.unwrap();
+
     let told: BTreeSet<_> =
         rows("Metrics and logs").iter().map(|row| row[0].trim_matches('`').to_owned()).collect();
     let real: BTreeSet<_> = page
@@ -204,6 +219,7 @@ fn the_metrics_are_all_there_is() {
         .map(|(name, kind)| if kind == "counter" { format!("{name}_total") } else { name.to_owned() })
         .collect();
     assert_eq!(told, real);
+    assert!(page.contains("\nbouncer_config_generation 1\n"), "{page}");
 }
 
 #[test]
