@@ -90,6 +90,7 @@ impl App {
         let watcher = reload::watcher(&config, tls.as_deref());
         let builder = Builder::new(Http::new()?, Arc::clone(&metrics));
         let (generation, faults) = builder.build(&config, None)?;
+        metrics.config_generation(generation.snapshot.generation);
         let current = Arc::new(Current::new(generation, clock, Arc::clone(&metrics), config.limits.clone()));
         let (services, health) = Services::new(Arc::clone(&current)).await?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);

@@ -102,6 +102,11 @@ impl Metrics {
         Arc::clone(&self.panics)
     }
 
+    /// The server starts with this configuration.
+    pub fn config_generation(&self, generation: u64) {
+        self.generation.store(generation, Ordering::Relaxed);
+    }
+
     /// A configuration was read. `generation` is the one that serves now.
     pub fn config_reload(&self, result: ReloadResult, generation: u64) {
         match result {
