@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use http::uri::PathAndQuery;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tonic::body::Body;
@@ -62,9 +63,9 @@ impl Services {
             return Status::unauthenticated("the peer's certificate is not in listen.tls.allowed_peers")
                 .into_http();
         }
-        // Compared whole: grpc-go once routed a method whose path an interceptor had compared in another spelling
-        // (CVE-2026-33186).
-        match request.uri().path() {
+        // Compared whole, a query too: grpc-go once routed a method whose path an interceptor had compared in another
+        // spelling (CVE-2026-33186).
+        match request.uri().path_and_query().map_or("", PathAndQuery::as_str) {
             ExternalProcessor::PROCESS => self.ext_proc.process(request).await,
             Authorization::CHECK => self.ext_authz.check(request).await,
             "/grpc.health.v1.Health/Check" | "/grpc.health.v1.Health/Watch" => {
