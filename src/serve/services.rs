@@ -81,18 +81,30 @@ impl Services {
 }
 
 impl Health {
+    const SERVICES: [&str; 3] = ["", ExternalProcessor::NAME, Authorization::NAME];
+
     /// SERVING, for each service and overall.
     pub async fn serving(&self) {
         self.set(ServingStatus::Serving).await;
     }
 
-    /// NOT_SERVING: starting or draining.
+    /// NOT_SERVING: starting.
     pub async fn not_serving(&self) {
         self.set(ServingStatus::NotServing).await;
     }
 
+    /// NOT_SERVING for good. Whoever watches is told, and its stream ends: it would hold the drain up for ever.
+    pub async fn draining(&self) {
+        self.not_serving().await;
+        let mut reporter = self.0.clone();
+        for service in Self::SERVICES {
+            reporter.clear_service_status(service).await;
+        }
+        self.not_serving().await;
+    }
+
     async fn set(&self, status: ServingStatus) {
-        for service in ["", ExternalProcessor::NAME, Authorization::NAME] {
+        for service in Self::SERVICES {
             self.0.set_service_status(service, status).await;
         }
     }
