@@ -11,11 +11,19 @@
     reason = "tests"
 )]
 
+mod authz_protocol;
 mod certificates;
+mod commands;
 mod counterparts;
 mod decisions;
 mod failover;
+mod key_sets;
+mod lifecycle;
+mod limits;
 mod outage;
+mod peers;
+mod protocol;
+mod reload;
 mod rotation;
 mod sdks;
 mod support;

@@ -29,7 +29,14 @@ pub(crate) struct Files(TempDir);
 
 impl Bouncer {
     /// Starts it and waits until it serves. `listen` and `admin` are set here; secrets go in by [`Files`].
-    pub(crate) fn start(files: Files, mut config: Value) -> Self {
+    pub(crate) fn start(files: Files, config: Value) -> Self {
+        let bouncer = Self::begin(files, config);
+        bouncer.serves();
+        bouncer
+    }
+
+    /// The same, but only until it listens.
+    pub(crate) fn begin(files: Files, mut config: Value) -> Self {
         config["listen"]["grpc"] = json!(["127.0.0.1:0", "unix:grpc.sock"]);
         config["admin"] = json!({"listen": "127.0.0.1:0"});
         files.write("bouncer.yaml", &config.to_string());
@@ -43,8 +50,12 @@ impl Bouncer {
         );
         let grpc = process.wait_for("its gRPC address", |line| listening(line, "grpc"));
         let admin = process.wait_for("its admin address", |line| listening(line, "admin"));
-        process.wait_for("that it serves", |line| (field(line, "message")? == "serving").then_some(()));
         Self { process, grpc, socket: files.path("grpc.sock"), admin, files }
+    }
+
+    /// Waits until it serves.
+    pub(crate) fn serves(&self) {
+        self.process.wait_for("that it serves", |line| (field(line, "message")? == "serving").then_some(()));
     }
 
     /// Where its configuration lies; a file that is written there is taken up.
