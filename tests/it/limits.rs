@@ -150,11 +150,12 @@ async fn rapid_resets_cost_nothing_that_stays() {
     };
     flood(2_000).await;
     let before = resident(&direct);
-    flood(20_000).await;
+    flood(30_000).await;
     process(&channel, &question).await.authorization();
     direct.until_metric("bouncer_streams_active", &[], |streams| streams == 0.0);
+    // A stream that stayed would be its message and more: several KiB, and there were thirty thousand.
     let after = resident(&direct);
-    assert!(after < before + (24 << 10), "{before} KiB before, {after} KiB after");
+    assert!(after < before + (64 << 10), "{before} KiB before, {after} KiB after");
 }
 
 /// KiB of memory.
