@@ -188,6 +188,16 @@ async fn a_secret_that_was_never_there_stops_its_provider_alone() {
     assert_eq!(process(&channel, &azure).await.header("api-key"), [key]);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn keys_outlive_a_change_of_callers_while_the_issuer_is_down() {
+    let direct = Direct::start();
+    let channel = direct.channel().await;
+    direct.issuer.fail();
+    direct.configure(|config| config["callers"]["jwt"][0]["leeway"] = json!("20s"));
+    direct.until_metric(GENERATION, &[], |generation| generation == 2.0);
+    process(&channel, &Question::chat(&direct.token())).await.authorization();
+}
+
 /// Callers are changed while they call; the ones that stay never notice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_request_fails_while_callers_change() {
