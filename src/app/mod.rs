@@ -152,7 +152,7 @@ impl App {
     pub async fn shutdown(self) -> Shutdown {
         let Self { health, standing, drained, workers, mut tasks, grace, .. } = self;
         standing.draining();
-        health.not_serving().await;
+        health.draining().await;
         tracing::info!("draining");
         let outcome = match tokio::time::timeout(grace, drained.complete()).await {
             Ok(()) => Shutdown::Clean,

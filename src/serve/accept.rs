@@ -12,7 +12,7 @@ use super::tls::Tls;
 use super::worker::{Connection, Socket, Workers};
 
 /// Accepts on `bound` until the drain begins. `places` bounds the connections of all listeners together; whoever comes
-/// when there is none waits in the kernel's queue.
+/// when there is none waits, one accepted and the rest in the kernel's queue.
 pub async fn accept(
     bound: Bound,
     tls: Option<Arc<Tls>>,
@@ -24,7 +24,6 @@ pub async fn accept(
     loop {
         let next = async {
             tokio::time::sleep(pause).await;
-            let permit = Arc::clone(&places).acquire_owned().await;
             let socket = match &bound {
                 Bound::Tcp(listener) => {
                     listener.accept().await.and_then(|(socket, _)| socket.into_std()).map(Socket::Tcp)
@@ -33,7 +32,8 @@ pub async fn accept(
                     listener.accept().await.and_then(|(socket, _)| socket.into_std()).map(Socket::Unix)
                 }
             };
-            (permit, socket)
+            // Only now: a listener to which nobody comes must not hold a place that another one needs.
+            (Arc::clone(&places).acquire_owned().await, socket)
         };
         let next = tokio::select! {
             next = next => next,

@@ -3,6 +3,7 @@
 mod accept;
 mod drain;
 mod listen;
+mod preface;
 mod services;
 mod tls;
 mod worker;

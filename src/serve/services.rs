@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use http::uri::PathAndQuery;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tonic::body::Body;
@@ -62,9 +63,9 @@ impl Services {
             return Status::unauthenticated("the peer's certificate is not in listen.tls.allowed_peers")
                 .into_http();
         }
-        // Compared whole: grpc-go once routed a method whose path an interceptor had compared in another spelling
-        // (CVE-2026-33186).
-        match request.uri().path() {
+        // Compared whole, a query too: grpc-go once routed a method whose path an interceptor had compared in another
+        // spelling (CVE-2026-33186).
+        match request.uri().path_and_query().map_or("", PathAndQuery::as_str) {
             ExternalProcessor::PROCESS => self.ext_proc.process(request).await,
             Authorization::CHECK => self.ext_authz.check(request).await,
             "/grpc.health.v1.Health/Check" | "/grpc.health.v1.Health/Watch" => {
@@ -80,18 +81,30 @@ impl Services {
 }
 
 impl Health {
+    const SERVICES: [&str; 3] = ["", ExternalProcessor::NAME, Authorization::NAME];
+
     /// SERVING, for each service and overall.
     pub async fn serving(&self) {
         self.set(ServingStatus::Serving).await;
     }
 
-    /// NOT_SERVING: starting or draining.
+    /// NOT_SERVING: starting.
     pub async fn not_serving(&self) {
         self.set(ServingStatus::NotServing).await;
     }
 
+    /// NOT_SERVING for good. Whoever watches is told, and its stream ends: it would hold the drain up for ever.
+    pub async fn draining(&self) {
+        self.not_serving().await;
+        let mut reporter = self.0.clone();
+        for service in Self::SERVICES {
+            reporter.clear_service_status(service).await;
+        }
+        self.not_serving().await;
+    }
+
     async fn set(&self, status: ServingStatus) {
-        for service in ["", ExternalProcessor::NAME, Authorization::NAME] {
+        for service in Self::SERVICES {
             self.0.set_service_status(service, status).await;
         }
     }

@@ -15,11 +15,12 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::task::LocalSet;
 
 use super::drain::Drain;
+use super::preface::Begun;
 use super::services::Services;
 use super::tls::{Peer, Tls};
 use crate::config::Limits;
 
-/// A handshake that takes longer is nobody's.
+/// A TLS handshake, or the first bytes of HTTP/2, that take longer are nobody's.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// The threads that serve.
@@ -145,14 +146,17 @@ async fn tcp(
     tls: Option<Arc<Tls>>,
     services: Services,
     limits: &Limits,
-    drain: Drain,
+    mut drain: Drain,
 ) -> io::Result<()> {
     let socket = tokio::net::TcpStream::from_std(socket)?;
     // Without it the p99 of small answers triples.
     socket.set_nodelay(true)?;
     let Some(tls) = tls else { return http2(socket, Peer::Allowed, services, limits, drain).await };
     let acceptor = tokio_rustls::TlsAcceptor::from(tls.config());
-    let stream = tokio::time::timeout(HANDSHAKE, acceptor.accept(socket)).await??;
+    let stream = tokio::select! {
+        accepted = tokio::time::timeout(HANDSHAKE, acceptor.accept(socket)) => accepted??,
+        () = drain.begins() => return Ok(()),
+    };
     let peer = tls.peer(stream.get_ref().1);
     if peer == Peer::Refused {
         tracing::warn!(
@@ -175,6 +179,10 @@ async fn http2<I>(io: I, peer: Peer, services: Services, limits: &Limits, mut dr
 where
     I: AsyncRead + AsyncWrite + Unpin + 'static,
 {
+    let io = tokio::select! {
+        begun = Begun::read(io, HANDSHAKE) => begun?,
+        () = drain.begins() => return Ok(()),
+    };
     let service = service_fn(move |request| {
         let services = services.clone();
         async move { Ok::<_, std::convert::Infallible>(services.call(peer, request).await) }

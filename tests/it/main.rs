@@ -11,12 +11,20 @@
     reason = "tests"
 )]
 
+mod authz_protocol;
 mod certificates;
+mod commands;
 mod counterparts;
 mod decisions;
 mod failover;
 mod health;
+mod key_sets;
+mod lifecycle;
+mod limits;
 mod outage;
+mod peers;
+mod protocol;
+mod reload;
 mod rotation;
 mod sdks;
 mod support;

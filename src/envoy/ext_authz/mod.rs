@@ -55,7 +55,11 @@ impl Authorization {
         let limits = self.0.limits();
         let mut grpc = Grpc::new(BytesIn::<CheckResponse>::default())
             .max_decoding_message_size(limits.max_body.saturating_add(limits.max_headers.saturating_mul(2)));
-        grpc.unary(self.clone(), request).await
+        // Not longer than a stream may be idle: a peer that never ends its message must not hold its place for ever.
+        match tokio::time::timeout(limits.stream_idle, grpc.unary(self.clone(), request)).await {
+            Ok(answer) => answer,
+            Err(_elapsed) => Status::deadline_exceeded("the check took too long").into_http(),
+        }
     }
 
     async fn answer(self, frame: Bytes) -> Result<Response<CheckResponse>, Status> {
