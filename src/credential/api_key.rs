@@ -138,7 +138,7 @@ mod tests {
         let placement = ApiKeyPlacement::parse("x-llm-key", "Token ").unwrap();
         let credential = key("k").credential(ProviderKind::Custom, &placement).unwrap();
         assert_eq!(credential.set[0].name, "x-llm-key");
-        assert_eq!(credential.set[0].value.wire(), "Token k");
+        assert_eq!(credential.set[0].value.wire(), b"Token k");
     }
 
     #[test]
