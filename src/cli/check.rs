@@ -21,7 +21,7 @@ pub(super) fn run(path: &Path, format: ReportFormat) -> ExitCode {
     };
     let text = match format {
         ReportFormat::Text => report::text(&faults),
-        ReportFormat::Json => format!("{:#}\n", report::json(&faults)),
+        ReportFormat::Json => report::json(&faults),
     };
     match print(&text) {
         Ok(()) if faults.iter().all(|fault: &Fault| fault.severity == Severity::Warning) => ExitCode::SUCCESS,
