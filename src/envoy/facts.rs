@@ -40,8 +40,6 @@ impl<'a> Attributes<'a> {
                 ("upstream.address", _) => self.upstream = true,
                 ("connection.mtls", Json::Flag(flag)) => self.peer.mtls = Some(flag),
                 ("connection.uri_san_peer_certificate", Json::Text(text)) => self.peer.uri_san = some(text),
-                ("connection.dns_san_peer_certificate", Json::Text(text)) => self.peer.dns_san = some(text),
-                ("connection.subject_peer_certificate", Json::Text(text)) => self.peer.subject = some(text),
                 _ => {}
             }
         }
