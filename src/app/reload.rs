@@ -90,7 +90,9 @@ impl Reloader {
             || config.admin != self.config.admin
             || config.limits != self.config.limits
         {
-            tracing::warn!("listen, admin and limits are taken at the next start only");
+            tracing::warn!(
+                "listen, admin and limits (but max_token, verified_tokens) are taken at the next start only"
+            );
         }
         // A new issuer's callers must not be refused for want of keys that are on their way.
         first_keys(&generation).await;
