@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::{Instant, timeout_at};
+
 use super::generation::Builder;
 use super::standing::Watch;
 use super::watched;
@@ -14,7 +16,7 @@ use crate::secrets::Watcher;
 use crate::serve::Tls;
 use crate::telemetry::ReloadResult;
 
-/// How long a new issuer may take for its first keys before the new configuration serves without them.
+/// How long new issuers may take for their first keys before the new configuration serves without them.
 const FIRST_KEYS: Duration = Duration::from_secs(10);
 
 /// Watches and reloads. Runs beside the [`super::App`].
@@ -88,7 +90,9 @@ impl Reloader {
             || config.admin != self.config.admin
             || config.limits != self.config.limits
         {
-            tracing::warn!("listen, admin and limits are taken at the next start only");
+            tracing::warn!(
+                "listen, admin and limits (but max_token, verified_tokens) are taken at the next start only"
+            );
         }
         // A new issuer's callers must not be refused for want of keys that are on their way.
         first_keys(&generation).await;
@@ -127,8 +131,10 @@ async fn read(file: PathBuf) -> Result<Config, Vec<Fault>> {
 async fn first_keys(generation: &Generation) {
     let issuers = generation.snapshot.callers.issuers();
     let missing = issuers.iter().enumerate().filter(|(_, issuer)| issuer.keys.load().is_none());
+    // One deadline for all of them: while this waits, nobody takes a key that was swapped in the store.
+    let deadline = Instant::now() + FIRST_KEYS;
     for (index, issuer) in missing {
-        let fetched = tokio::time::timeout(FIRST_KEYS, generation.key_sets().refreshed(index)).await;
+        let fetched = timeout_at(deadline, generation.key_sets().refreshed(index)).await;
         if fetched != Ok(true) {
             tracing::warn!(
                 issuer = &*issuer.settings.issuer,

@@ -13,18 +13,6 @@ use crate::identity::{
     Algorithm, CallersSettings, CertificateSource, IssuerSettings, MtlsSettings, TrustDomain, WorkloadMark,
 };
 
-const ALGORITHMS: [Algorithm; 9] = [
-    Algorithm::Rs256,
-    Algorithm::Rs384,
-    Algorithm::Rs512,
-    Algorithm::Ps256,
-    Algorithm::Ps384,
-    Algorithm::Ps512,
-    Algorithm::Es256,
-    Algorithm::Es384,
-    Algorithm::EdDsa,
-];
-
 /// Where unmodified LLM SDKs put their key.
 const TOKEN_FROM: [&str; 4] = ["authorization", "x-api-key", "api-key", "x-goog-api-key"];
 const LONGEST_LEEWAY: Duration = Duration::from_secs(60);
@@ -69,7 +57,7 @@ fn issuer(raw: &raw::Issuer, at: &At<'_>) -> Option<IssuerSettings> {
     let audiences = texts(raw.audiences.as_ref(), &at.key("audiences"));
     let algorithms = match &raw.algorithms {
         Some(items) => items.iter().map(|(_, algorithm)| supported(*algorithm)).collect(),
-        None => ALGORITHMS.to_vec(),
+        None => Algorithm::ALL.to_vec(),
     };
     let token_from = match &raw.token_from {
         Some(items) => {

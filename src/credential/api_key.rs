@@ -135,10 +135,10 @@ mod tests {
 
     #[test]
     fn a_custom_provider_places_the_key_where_it_wants() {
-        let placement = ApiKeyPlacement::parse("x-llm-key", "Token ").unwrap();
+        let placement = ApiKeyPlacement { header: "x-llm-key".to_owned(), prefix: "Token ".to_owned() };
         let credential = key("k").credential(ProviderKind::Custom, &placement).unwrap();
         assert_eq!(credential.set[0].name, "x-llm-key");
-        assert_eq!(credential.set[0].value.wire(), "Token k");
+        assert_eq!(credential.set[0].value.wire(), b"Token k");
     }
 
     #[test]

@@ -40,8 +40,6 @@ impl<'a> Attributes<'a> {
                 ("upstream.address", _) => self.upstream = true,
                 ("connection.mtls", Json::Flag(flag)) => self.peer.mtls = Some(flag),
                 ("connection.uri_san_peer_certificate", Json::Text(text)) => self.peer.uri_san = some(text),
-                ("connection.dns_san_peer_certificate", Json::Text(text)) => self.peer.dns_san = some(text),
-                ("connection.subject_peer_certificate", Json::Text(text)) => self.peer.subject = some(text),
                 _ => {}
             }
         }
@@ -72,15 +70,16 @@ impl MetadataLookup for RouteMetadata<'_> {
     }
 }
 
-/// The facts in `metadata_context`; none when the namespace is not there or a member has another type than we write.
+/// The facts in `metadata_context`; none when the namespace is not there, when it does not say whether a person calls, or
+/// when a member has another type than we write.
 pub(super) fn verified_facts(metadata_context: &[u8]) -> Option<VerifiedFacts> {
-    let mut facts = VerifiedFacts::default();
+    let (mut facts, mut workload) = (VerifiedFacts::default(), None);
     for member in members(find_struct(metadata_context, NAMESPACE)?) {
         match member.ok()? {
             ("issuer", Json::Text(text)) => text.clone_into(&mut facts.issuer),
             ("subject", Json::Text(text)) => text.clone_into(&mut facts.subject),
-            ("kind", Json::Text("person")) => facts.workload = false,
-            ("kind", Json::Text("workload")) => facts.workload = true,
+            ("kind", Json::Text("person")) => workload = Some(false),
+            ("kind", Json::Text("workload")) => workload = Some(true),
             ("groups", Json::List(list)) => facts.groups = texts(list).ok()??,
             ("amr", Json::List(list)) => facts.amr = texts(list).ok()??,
             ("acr", Json::List(list)) => facts.acr = texts(list).ok()??,
@@ -91,7 +90,8 @@ pub(super) fn verified_facts(metadata_context: &[u8]) -> Option<VerifiedFacts> {
             _ => return None,
         }
     }
-    Some(facts)
+    // A default here would make a person of whom nobody spoke, and a person can pass MFA.
+    Some(VerifiedFacts { workload: workload?, ..facts })
 }
 
 /// `dynamic_metadata` of an ext_proc answer: the top-level member is the namespace.
@@ -186,6 +186,17 @@ mod tests {
             metadata.fields.get_mut(NAMESPACE).and_then(|v| v.kind.as_mut())
         {
             inner.fields.insert("not_after".into(), value(Kind::StringValue("later".into())));
+        }
+        assert_eq!(verified_facts(&as_context(metadata)), None);
+    }
+
+    #[test]
+    fn facts_that_do_not_say_who_calls_are_no_facts() {
+        let mut metadata = facts_metadata(&facts());
+        if let Some(Kind::StructValue(inner)) =
+            metadata.fields.get_mut(NAMESPACE).and_then(|v| v.kind.as_mut())
+        {
+            inner.fields.remove("kind");
         }
         assert_eq!(verified_facts(&as_context(metadata)), None);
     }

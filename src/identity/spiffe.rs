@@ -4,7 +4,6 @@
 //! empty or dot segment. The path of a workload's certificate is never empty (X.509-SVID, section 5.2).
 
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -88,22 +87,6 @@ impl SpiffeId {
 fn is_segment(segment: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     !matches!(segment, "" | "." | "..") && segment.bytes().all(allowed)
-}
-
-impl FromStr for TrustDomain {
-    type Err = SpiffeIdError;
-
-    fn from_str(text: &str) -> Result<Self, SpiffeIdError> {
-        Self::parse(text)
-    }
-}
-
-impl FromStr for SpiffeId {
-    type Err = SpiffeIdError;
-
-    fn from_str(text: &str) -> Result<Self, SpiffeIdError> {
-        Self::parse(text)
-    }
 }
 
 impl fmt::Display for TrustDomain {

@@ -6,7 +6,7 @@ use crate::config::OnNoProvider;
 use crate::credential::{attach, strip};
 use crate::identity::{Caller, IdentityError, Presented};
 use crate::policy::{Decision, evaluate};
-use crate::provider::{Dialect, Find, Provider};
+use crate::provider::{Find, Provider};
 use crate::request::{Half, RequestView};
 
 /// Whether the request may still wait for the background side.
@@ -86,16 +86,17 @@ enum Found<'a> {
 fn find<'a>(snapshot: &'a Snapshot, view: &RequestView<'a>) -> Result<Option<Found<'a>>, Stop> {
     let refuse = |cause: Cause| Err(Stop::Refuse(Box::new(Refusal::early(cause))));
     let catalog = &snapshot.catalog;
-    let path = match view.path() {
-        Ok(path) => Some(path),
-        // Traffic that is nobody's may have any path, but not where a path could make it somebody's.
-        Err(_) if snapshot.on_no_provider == OnNoProvider::Pass && !catalog.reads_paths() => None,
-        Err(error) => return refuse(error.into()),
-    };
-    match catalog.find(view, path) {
-        Find::Provider(index, provider) => match (path, view.path()) {
-            (None, Err(error)) => refuse(error.into()),
-            _ => Ok(Some(Found::Provider(index, provider))),
+    let path = view.path();
+    // Traffic that is nobody's may have any path, but not where a path could make it somebody's.
+    if let Err(error) = path
+        && (snapshot.on_no_provider == OnNoProvider::Deny || catalog.reads_paths())
+    {
+        return refuse(error.into());
+    }
+    match catalog.find(view, path.ok()) {
+        Find::Provider(index, provider) => match path {
+            Ok(_) => Ok(Some(Found::Provider(index, provider))),
+            Err(error) => refuse(error.into()),
         },
         Find::Nobody if view.half == Half::Downstream => Ok(Some(Found::NotYet)),
         Find::Nobody if snapshot.on_no_provider == OnNoProvider::Pass => Ok(None),
@@ -129,7 +130,7 @@ impl Found<'_> {
             Self::Provider(index, provider) => {
                 Refusal { cause, provider: Some(index), dialect: provider.kind.dialect(), step_up: None }
             }
-            Self::NotYet => Refusal { cause, provider: None, dialect: Dialect::OpenAi, step_up: None },
+            Self::NotYet => Refusal::early(cause),
         }
     }
 

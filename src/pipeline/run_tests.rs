@@ -104,8 +104,8 @@ fn bearer(amr: &str, kid: &str) -> String {
 #[track_caller]
 fn attached(outcome: Result<Outcome<'_>, Wait>) {
     let Ok(Outcome::Attach { mutation, .. }) = outcome else { panic!("{outcome:?}") };
-    let set: Vec<_> = mutation.set.iter().map(|line| (line.name.clone(), line.value.wire())).collect();
-    assert_eq!(set, [("authorization".into(), format!("Bearer {KEY}").into())]);
+    let set: Vec<_> = mutation.set.iter().map(|line| (&*line.name, line.value.wire())).collect();
+    assert_eq!(set, [(b"authorization".as_slice(), format!("Bearer {KEY}").as_bytes())]);
 }
 
 #[track_caller]

@@ -10,4 +10,4 @@ pub use catalog::{Catalog, Conflict, Find, Match, MetadataMatch, Provider};
 pub use dialect::{Dialect, ErrorText};
 pub use glob::Glob;
 pub use kind::{AuthType, ProviderKind};
-pub use placement::{ApiKeyPlacement, PlacementError};
+pub use placement::ApiKeyPlacement;

@@ -30,10 +30,6 @@ pub struct PeerFacts<'a> {
     pub mtls: Option<bool>,
     /// URI SAN of the caller's certificate (`connection.uri_san_peer_certificate`).
     pub uri_san: Option<&'a str>,
-    /// DNS SAN (`connection.dns_san_peer_certificate`).
-    pub dns_san: Option<&'a str>,
-    /// Subject (`connection.subject_peer_certificate`).
-    pub subject: Option<&'a str>,
     /// ext_authz `attributes.source.principal`.
     pub principal: Option<&'a str>,
 }

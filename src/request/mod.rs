@@ -7,7 +7,7 @@ mod path;
 mod view;
 
 pub use facts::{EnvoyFacts, MetadataLookup, MetadataSource, NoMetadata, PeerFacts, VerifiedFacts};
-pub use headers::{Header, Headers, folded_eq, folds_to_prefix};
+pub use headers::{Header, Headers};
 pub use mutation::{HeaderMutation, HeaderValue, SetHeader};
 pub use path::{Path, PathError};
 pub use view::{Half, RequestError, RequestView};

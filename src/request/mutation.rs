@@ -37,10 +37,10 @@ pub struct HeaderMutation<'a> {
 impl HeaderValue {
     /// The bytes that Envoy is to put on the request. Called where the answer is encoded, nowhere else.
     #[must_use]
-    pub fn wire(&self) -> Bytes {
+    pub fn wire(&self) -> &[u8] {
         match self {
-            Self::Plain(text) => Bytes::from_static(text.as_bytes()),
-            Self::Sensitive(secret) => secret.expose().clone(),
+            Self::Plain(text) => text.as_bytes(),
+            Self::Sensitive(secret) => secret.expose(),
         }
     }
 }

@@ -2,10 +2,9 @@
 
 use thiserror::Error;
 
-/// A `:path` that means one thing only. The query is kept apart: it never takes part in a decision.
+/// A `:path` that means one thing only. The query is left out: it never takes part in a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Path<'a> {
-    raw: &'a str,
     path: &'a str,
 }
 
@@ -59,19 +58,13 @@ impl<'a> Path<'a> {
                 return Err(PathError::Segment);
             }
         }
-        Ok(Self { raw, path })
+        Ok(Self { path })
     }
 
     /// The path without its query.
     #[must_use]
     pub fn as_str(&self) -> &'a str {
         self.path
-    }
-
-    /// Path and query as Envoy has them.
-    #[must_use]
-    pub fn with_query(&self) -> &'a str {
-        self.raw
     }
 }
 

@@ -1,6 +1,7 @@
 //! One thread and one current_thread runtime a core. A connection lives and dies on the worker that it was dealt to.
 
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
@@ -111,10 +112,17 @@ impl Worker {
         let (counter, limits) = (Arc::clone(&count), limits.clone());
         let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
             let tasks = LocalSet::new();
+            // Cloned for every request: the counts in it are of no use to other cores and must not be theirs to touch.
+            let services = Rc::new(services);
             let serve = async {
                 while let Some(connection) = connections.recv().await {
                     let counted = Counted(Arc::clone(&counter));
-                    tokio::task::spawn_local(serve(connection, services.clone(), limits.clone(), counted));
+                    tokio::task::spawn_local(serve(
+                        connection,
+                        Rc::clone(&services),
+                        limits.clone(),
+                        counted,
+                    ));
                 }
             };
             tasks.block_on(&runtime, async {
@@ -129,7 +137,7 @@ impl Worker {
     }
 }
 
-async fn serve(connection: Connection, services: Services, limits: Limits, counted: Counted) {
+async fn serve(connection: Connection, services: Rc<Services>, limits: Limits, counted: Counted) {
     let Connection { socket, tls, drain, permit } = connection;
     let served = match socket {
         Socket::Tcp(socket) => tcp(socket, tls, services, &limits, drain).await,
@@ -144,7 +152,7 @@ async fn serve(connection: Connection, services: Services, limits: Limits, count
 async fn tcp(
     socket: std::net::TcpStream,
     tls: Option<Arc<Tls>>,
-    services: Services,
+    services: Rc<Services>,
     limits: &Limits,
     mut drain: Drain,
 ) -> io::Result<()> {
@@ -168,14 +176,20 @@ async fn tcp(
 
 async fn unix(
     socket: std::os::unix::net::UnixStream,
-    services: Services,
+    services: Rc<Services>,
     limits: &Limits,
     drain: Drain,
 ) -> io::Result<()> {
     http2(tokio::net::UnixStream::from_std(socket)?, Peer::Allowed, services, limits, drain).await
 }
 
-async fn http2<I>(io: I, peer: Peer, services: Services, limits: &Limits, mut drain: Drain) -> io::Result<()>
+async fn http2<I>(
+    io: I,
+    peer: Peer,
+    services: Rc<Services>,
+    limits: &Limits,
+    mut drain: Drain,
+) -> io::Result<()>
 where
     I: AsyncRead + AsyncWrite + Unpin + 'static,
 {
@@ -184,7 +198,7 @@ where
         () = drain.begins() => return Ok(()),
     };
     let service = service_fn(move |request| {
-        let services = services.clone();
+        let services = Rc::clone(&services);
         async move { Ok::<_, std::convert::Infallible>(services.call(peer, request).await) }
     });
     let connection = http2::Builder::new(Local)

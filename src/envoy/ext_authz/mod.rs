@@ -99,42 +99,41 @@ impl Authorization {
             Status::invalid_argument(error.to_string())
         };
         let refused = |cause: Cause| {
-            let refusal = Refusal::early(cause);
-            Next::Reply(self.refusal(generation, refusal, &Told::nothing(since)))
+            self.conclude(generation, &Outcome::Refuse(Refusal::early(cause)), &Told::nothing(since))
         };
         let check = Check::read(frame).map_err(malformed)?;
         if check.half.is_some() {
-            return Ok(refused(Cause::Half));
+            return refused(Cause::Half);
         }
         let metadata = check.metadata();
         let view = match check.view(&metadata) {
             Ok(view) => view,
             Err(HeaderMapError::Wire(error)) => return Err(malformed(error)),
-            Err(HeaderMapError::Request(error)) => return Ok(refused(error.into())),
+            Err(HeaderMapError::Request(error)) => return refused(error.into()),
         };
         let told = Told::of(&view, since);
         let outcome = match run(&generation.snapshot, &view, since.unix, patience) {
             Ok(outcome) => outcome,
             Err(wait) => return Ok(Next::Wait(wait)),
         };
-        if let Outcome::Refuse(refusal) = outcome {
-            return Ok(Next::Reply(self.refusal(generation, refusal, &told)));
-        }
-        self.0.record(Service::ExtAuthz, generation, &outcome, &told);
-        Ok(Next::Reply(match &outcome {
-            Outcome::Attach { mutation, .. } => ok(mutation),
-            Outcome::Pass => ok(&HeaderMutation::default()),
-            // ext_authz never asks as a half; were it to, letting go on without a credential would be wrong.
-            Outcome::Verified { .. } | Outcome::Refuse(_) => {
-                return Err(Status::internal("not an answer to a check"));
-            }
-        }))
+        self.conclude(generation, &outcome, &told)
     }
 
-    fn refusal(&self, generation: &Generation, refusal: Refusal, told: &Told<'_>) -> CheckResponse {
-        let answer = Denied::new(&refusal, told.request_id);
-        self.0.record(Service::ExtAuthz, generation, &Outcome::Refuse(refusal), told);
-        denied(answer)
+    /// Counts the outcome and puts it on the wire.
+    fn conclude(
+        &self,
+        generation: &Generation,
+        outcome: &Outcome<'_>,
+        told: &Told<'_>,
+    ) -> Result<Next, Status> {
+        self.0.record(Service::ExtAuthz, generation, outcome, told);
+        Ok(Next::Reply(match outcome {
+            Outcome::Attach { mutation, .. } => ok(mutation),
+            Outcome::Pass => ok(&HeaderMutation::default()),
+            Outcome::Refuse(refusal) => denied(Denied::new(refusal, told.request_id)),
+            // ext_authz never asks as a half; were it to, letting go on without a credential would be wrong.
+            Outcome::Verified { .. } => return Err(Status::internal("not an answer to a check")),
+        }))
     }
 }
 

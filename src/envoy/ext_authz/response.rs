@@ -18,7 +18,7 @@ const UNAUTHENTICATED: i32 = 16;
 pub(super) fn ok(mutation: &HeaderMutation<'_>) -> CheckResponse {
     let set = |name: &str| mutation.set.iter().any(|line| line.name.eq_ignore_ascii_case(name.as_bytes()));
     let response = OkHttpResponse {
-        headers: mutation.set.iter().map(|line| set_text(&line.name, &line.value.wire())).collect(),
+        headers: mutation.set.iter().map(|line| set_text(&line.name, line.value.wire())).collect(),
         headers_to_remove: mutation
             .remove
             .iter()

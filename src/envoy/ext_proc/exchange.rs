@@ -23,7 +23,7 @@ use crate::envoy::refusal::Denied;
 use crate::envoy::wire::WireError;
 use crate::envoy::wire::pb::envoy::service::ext_proc::v3::ProcessingResponse;
 use crate::pipeline::{Cause, Outcome, Patience, Refusal, run};
-use crate::request::Half;
+use crate::request::{Half, HeaderMutation};
 use crate::telemetry::{ActiveStream, Service};
 
 /// The answers of one stream.
@@ -113,8 +113,7 @@ impl Exchange {
         patience: Patience,
     ) -> Result<Next, Status> {
         let refused = |cause: Cause| {
-            let refusal = Refusal::early(cause);
-            self.refusal(&generation, refusal, &Told::nothing(since))
+            self.conclude(&generation, &Outcome::Refuse(Refusal::early(cause)), &Told::nothing(since))
         };
         if message.observability {
             return Ok(refused(Cause::ObservabilityMode));
@@ -147,22 +146,21 @@ impl Exchange {
                 }));
             }
         };
-        if let Outcome::Refuse(refusal) = outcome {
-            return Ok(self.refusal(&generation, refusal, &told));
-        }
-        self.current.record(Service::ExtProc, &generation, &outcome, &told);
-        Ok(Next::Reply(match &outcome {
-            Outcome::Attach { mutation, .. } => go_on(mutation, None),
-            Outcome::Verified { facts, mutation } => go_on(mutation, Some(facts)),
-            Outcome::Pass | Outcome::Refuse(_) => untouched(message.phase),
-        }))
+        Ok(self.conclude(&generation, &outcome, &told))
     }
 
-    fn refusal(&self, generation: &Generation, refusal: Refusal, told: &Told<'_>) -> Next {
-        let denied = Denied::new(&refusal, told.request_id);
-        let code = refusal.cause.code().as_str();
-        self.current.record(Service::ExtProc, generation, &Outcome::Refuse(refusal), told);
-        Next::Final(refuse(denied, code))
+    /// Counts the outcome and puts it on the wire.
+    fn conclude(&self, generation: &Generation, outcome: &Outcome<'_>, told: &Told<'_>) -> Next {
+        self.current.record(Service::ExtProc, generation, outcome, told);
+        match outcome {
+            Outcome::Attach { mutation, .. } => Next::Reply(go_on(mutation, None)),
+            Outcome::Verified { facts, mutation } => Next::Reply(go_on(mutation, Some(facts))),
+            Outcome::Pass => Next::Reply(go_on(&HeaderMutation::default(), None)),
+            Outcome::Refuse(refusal) => {
+                let denied = Denied::new(refusal, told.request_id);
+                Next::Final(refuse(denied, refusal.cause.code().as_str()))
+            }
+        }
     }
 
     /// A wait is over: decide the same frame again.

@@ -50,7 +50,7 @@ pub(super) struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Reads the frame of the message. Header lines are read by [`Message::view`].
+    /// Reads the frame of the message. Header lines are read by [`read_headers`].
     pub(super) fn read(frame: &'a [u8]) -> Result<Self, WireError> {
         let (mut phase, mut metadata_context, mut observability, mut protocol) = (None, None, None, None);
         let mut attributes = [None, None];
@@ -87,7 +87,7 @@ impl<'a> Message<'a> {
         Ok(attributes)
     }
 
-    /// Puts the view together. `headers` are those of [`read_headers`].
+    /// What Envoy says beside the headers: its attributes, the wiring of the stream, and for the upstream half the facts.
     pub(super) fn facts<'v>(
         &self,
         attributes: &'v Attributes<'a>,
