@@ -1,6 +1,5 @@
 //! Takes changes of the file, the entries, the secrets and the TLS files while requests go on.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,8 +21,8 @@ const FIRST_KEYS: Duration = Duration::from_secs(10);
 /// Watches and reloads. Runs beside the [`super::App`].
 #[derive(Debug)]
 pub struct Reloader {
-    config: Config,
-    builder: Builder,
+    config: Arc<Config>,
+    builder: Arc<Builder>,
     current: Arc<Current>,
     standing: Arc<Watch>,
     tls: Option<Arc<Tls>>,
@@ -45,6 +44,7 @@ impl Reloader {
         tls: Option<Arc<Tls>>,
         watcher: Watcher,
     ) -> Self {
+        let (config, builder) = (Arc::new(config), Arc::new(builder));
         Self { config, builder, current, standing, tls, watcher, told: Vec::new() }
     }
 
@@ -56,32 +56,42 @@ impl Reloader {
     /// Reads everything again. A good change replaces the whole generation; a bad one is reported and counted, and what
     /// serves goes on serving. Secrets are taken in either case.
     pub async fn reload(&mut self) {
-        if let Some(tls) = &self.tls
-            && let Err(error) = tls.reload()
-        {
-            tracing::error!(%error, "listen.tls cannot be read again; the certificate in use stays");
-        }
-        let file = self.config.file.clone();
-        match read(file).await {
-            Ok(config) if config == self.config => self.told.clear(),
-            Ok(config) => {
+        let (file, tls) = (self.config.file.clone(), self.tls.clone());
+        let read = move || {
+            if let Some(Err(error)) = tls.as_deref().map(Tls::reload) {
+                tracing::error!(%error, "listen.tls cannot be read again; the certificate in use stays");
+            }
+            config::load(&file)
+        };
+        match aside(read).await {
+            Some(Ok(config)) if config == *self.config => self.told.clear(),
+            Some(Ok(config)) => {
                 self.told.clear();
-                self.take(config).await;
+                self.take(Arc::new(config)).await;
                 return;
             }
-            Err(faults) => self.refuse(faults),
+            Some(Err(faults)) => self.refuse(faults),
+            None => self.refuse(Vec::new()),
         }
-        let generation = self.current.generation();
-        let faults = self.builder.secrets(&self.config, &generation.snapshot.tokens);
-        self.standing.secrets(faults);
+        let (builder, config, generation) =
+            (Arc::clone(&self.builder), Arc::clone(&self.config), self.current.generation());
+        if let Some(faults) = aside(move || builder.secrets(&config, &generation.snapshot.tokens)).await {
+            self.standing.secrets(faults);
+        }
     }
 
-    async fn take(&mut self, config: Config) {
+    async fn take(&mut self, config: Arc<Config>) {
         let previous = self.current.generation();
-        let (generation, faults) = match self.builder.build(&config, Some(&previous)) {
-            Ok(built) => built,
-            Err(error) => {
-                tracing::error!(%error, "the configuration cannot be taken; the old one serves");
+        let moved = watched(&config, self.tls.as_deref()) != watched(&self.config, self.tls.as_deref());
+        // Made before the secrets are read, so that no change falls in between.
+        let watcher = moved.then(|| watcher(&config, self.tls.as_deref()));
+        let (builder, next, before) = (Arc::clone(&self.builder), Arc::clone(&config), Arc::clone(&previous));
+        let (generation, faults) = match aside(move || builder.build(&next, Some(&before))).await {
+            Some(Ok(built)) => built,
+            refused => {
+                if let Some(Err(error)) = refused {
+                    tracing::error!(%error, "the configuration cannot be taken; the old one serves");
+                }
                 self.current.metrics().config_reload(ReloadResult::Rejected, previous.snapshot.generation);
                 return;
             }
@@ -101,8 +111,8 @@ impl Reloader {
         self.current.replace(generation);
         self.current.metrics().config_reload(ReloadResult::Applied, taken);
         self.standing.secrets(faults);
-        if watched(&config, self.tls.as_deref()) != watched(&self.config, self.tls.as_deref()) {
-            self.watcher = watcher(&config, self.tls.as_deref());
+        if let Some(watcher) = watcher {
+            self.watcher = watcher;
         }
         self.config = config;
     }
@@ -120,12 +130,13 @@ impl Reloader {
     }
 }
 
-async fn read(file: PathBuf) -> Result<Config, Vec<Fault>> {
-    tokio::task::spawn_blocking(move || config::load(&file)).await.unwrap_or_else(|error| {
-        // The loader panicked: a bug, but one that must not take the server with it.
-        tracing::error!(%error, "the configuration could not be read");
-        Err(Vec::new())
-    })
+/// Reads files on a thread of its own: this runtime accepts connections and answers probes meanwhile. None when the work
+/// panicked: a bug, but one that must not take the server with it.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .inspect_err(|error| tracing::error!(%error, "a reload broke off"))
+        .ok()
 }
 
 async fn first_keys(generation: &Generation) {

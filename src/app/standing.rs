@@ -61,7 +61,7 @@ impl Watch {
         let now = self.current.now().unix;
         let snapshot = &generation.snapshot;
         let usable =
-            |index| snapshot.tokens.handle(index).is_some_and(|handle| handle.credential(now).is_ok());
+            |index| snapshot.tokens.handle(index).is_some_and(|handle| handle.with(now, |_| ()).is_ok());
         let providers = snapshot.catalog.providers().len();
         if providers > 0 && !(0..providers).any(usable) {
             readiness.reasons.push("no provider has a usable credential".to_owned());

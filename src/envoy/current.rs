@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use crate::base::{Clock, Now};
 use crate::config::Limits;
 use crate::outbound::KeySetRefresher;
-use crate::pipeline::{Code, Fault, Outcome, Refusal, Snapshot, Wait};
+use crate::pipeline::{Code, Outcome, Owner, Refusal, Snapshot, Wait};
 use crate::telemetry::{Counted, Labels, Metrics, RequestMetrics, Service, Throttle};
 
 /// The closed sets of label values that come from here.
@@ -161,11 +161,11 @@ impl Current {
             (provider.map_or("", |provider| &*provider.name), refusal.cause.code().as_str());
         let (cause, request_id) = (refusal.cause, told.request_id.unwrap_or_default());
         let path: String = told.path.chars().take(256).collect();
-        match cause.fault() {
-            Fault::Caller => {
+        match cause.owner() {
+            Owner::Caller => {
                 tracing::info!(code, provider, %cause, method = told.method, path, request_id, suppressed, "refused");
             }
-            Fault::Operator | Fault::Remote => {
+            Owner::Operator | Owner::Remote => {
                 tracing::warn!(code, provider, %cause, method = told.method, path, request_id, suppressed, "refused");
             }
         }

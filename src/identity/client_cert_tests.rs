@@ -41,7 +41,7 @@ fn attributes(
     principal: Option<&str>,
     expected: Result<Option<&str>, CertificateError>,
 ) {
-    let peer = PeerFacts { mtls, uri_san, principal, ..PeerFacts::default() };
+    let peer = PeerFacts { mtls, uri_san, principal };
     // A header that a client wrote is there in every case, and never read.
     check(CertificateSource::Attributes, &["URI=spiffe://mesh.example/forged"], peer, expected);
 }

@@ -7,15 +7,23 @@ use super::{
     AuthContext, Caller, Callers, IdentityError, Principal, PrincipalKind, SpiffeId, VerifiedPrincipal,
 };
 use crate::base::UnixTime;
-use crate::request::VerifiedFacts;
+use crate::request::{Half, RequestView, VerifiedFacts};
 
 impl Callers {
-    /// The caller that the downstream half verified. `None` is what a missing metadata namespace looks like.
+    /// The caller that the downstream half verified, for an attempt that the upstream half looks at.
     ///
     /// # Errors
-    /// [`IdentityError::NoFacts`] also for facts that no downstream half of ours leaves, [`IdentityError::StaleFacts`].
-    pub fn from_facts(&self, facts: Option<&VerifiedFacts>, now: UnixTime) -> Result<Caller, IdentityError> {
-        let facts = facts.ok_or(IdentityError::NoFacts)?;
+    /// [`IdentityError::NoFacts`] where the metadata is missing, where no downstream half of ours leaves such facts, and
+    /// where this filter is not the upstream half; [`IdentityError::StaleFacts`].
+    pub fn carried(&self, view: &RequestView<'_>, now: UnixTime) -> Result<Caller, IdentityError> {
+        match (view.half, &view.envoy.verified) {
+            (Half::Upstream, Some(facts)) => self.believe(facts, now),
+            _ => Err(IdentityError::NoFacts),
+        }
+    }
+
+    /// For [`Callers::carried`] and for tests of what stands on a caller: facts are an open struct, and no proof.
+    pub(crate) fn believe(&self, facts: &VerifiedFacts, now: UnixTime) -> Result<Caller, IdentityError> {
         if facts.issuer.is_empty() || is_blank(&facts.subject) {
             return Err(IdentityError::NoFacts);
         }
@@ -83,28 +91,23 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(facts: Option<&VerifiedFacts>, now: u64, expected: Result<(), IdentityError>) {
+    fn check(facts: &VerifiedFacts, now: u64, expected: Result<(), IdentityError>) {
         let callers = Callers::new(CallersSettings::default());
-        assert_eq!(callers.from_facts(facts, UnixTime(now)).map(|_| ()), expected, "{facts:?} at {now}");
+        assert_eq!(callers.believe(facts, UnixTime(now)).map(|_| ()), expected, "{facts:?} at {now}");
     }
 
     #[test]
     fn facts_hold_until_the_proof_they_were_made_from_ends() {
-        check(Some(&facts()), 100, Ok(()));
-        check(Some(&facts()), 101, Err(IdentityError::StaleFacts));
+        check(&facts(), 100, Ok(()));
+        check(&facts(), 101, Err(IdentityError::StaleFacts));
     }
 
     #[test]
     fn facts_that_no_downstream_half_leaves_are_no_facts() {
-        check(None, 0, Err(IdentityError::NoFacts));
-        check(Some(&VerifiedFacts::default()), 0, Err(IdentityError::NoFacts));
-        check(Some(&VerifiedFacts { issuer: String::new(), ..facts() }), 0, Err(IdentityError::NoFacts));
-        check(Some(&VerifiedFacts { subject: " \t".into(), ..facts() }), 0, Err(IdentityError::NoFacts));
-        check(
-            Some(&VerifiedFacts { via: Some("spiffe://".into()), ..facts() }),
-            0,
-            Err(IdentityError::NoFacts),
-        );
+        check(&VerifiedFacts::default(), 0, Err(IdentityError::NoFacts));
+        check(&VerifiedFacts { issuer: String::new(), ..facts() }, 0, Err(IdentityError::NoFacts));
+        check(&VerifiedFacts { subject: " \t".into(), ..facts() }, 0, Err(IdentityError::NoFacts));
+        check(&VerifiedFacts { via: Some("spiffe://".into()), ..facts() }, 0, Err(IdentityError::NoFacts));
     }
 
     proptest! {
@@ -119,7 +122,7 @@ mod tests {
             not_after in any::<u64>(),
         ) {
             let facts = VerifiedFacts { issuer, subject, workload, groups, amr, acr, auth_time, not_after, via };
-            let caller = Callers::new(CallersSettings::default()).from_facts(Some(&facts), UnixTime(not_after)).unwrap();
+            let caller = Callers::new(CallersSettings::default()).believe(&facts, UnixTime(not_after)).unwrap();
             prop_assert_eq!(caller.facts(), facts);
         }
     }

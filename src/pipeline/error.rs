@@ -26,7 +26,7 @@ pub enum Code {
 
 /// Who has to do something about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum Owner {
     /// The one who sent the request.
     Caller,
     /// The one who wrote the configuration or the secret.
@@ -212,11 +212,11 @@ impl Cause {
 
     /// Who has to act.
     #[must_use]
-    pub const fn fault(self) -> Fault {
+    pub const fn owner(self) -> Owner {
         match self.code() {
-            Code::IdentityUnavailable => Fault::Remote,
-            Code::CredentialUnavailable | Code::Misconfigured => Fault::Operator,
-            _ => Fault::Caller,
+            Code::IdentityUnavailable => Owner::Remote,
+            Code::CredentialUnavailable | Code::Misconfigured => Owner::Operator,
+            _ => Owner::Caller,
         }
     }
 }

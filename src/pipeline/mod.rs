@@ -5,7 +5,7 @@ mod outcome;
 mod run;
 mod snapshot;
 
-pub use error::{Cause, Code, Fault};
+pub use error::{Cause, Code, Owner};
 pub use outcome::{Outcome, Refusal, Wait};
 pub use run::{Patience, run};
 pub use snapshot::Snapshot;

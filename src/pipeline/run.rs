@@ -50,7 +50,7 @@ fn decide<'a>(
     let Some(found) = find(snapshot, view)? else { return Ok(Outcome::Pass) };
     let stop = |cause: Cause| found.stop(cause, patience);
 
-    let caller = authenticate(snapshot, view, now).map_err(stop)?;
+    let caller = authenticate(snapshot, found, view, now).map_err(stop)?;
 
     if view.half == Half::Downstream {
         let mutation = strip(snapshot.callers.token_headers(), &view.headers);
@@ -67,11 +67,10 @@ fn decide<'a>(
             return Err(Stop::Refuse(Box::new(refusal)));
         }
     };
-    let handle = snapshot.tokens.handle(index).ok_or(stop(Cause::NoProvider))?;
-    let guard = handle.credential(now).map_err(|error| stop(error.into()))?;
-    let Some(credential) = guard.as_deref() else { return Err(stop(Cause::NoProvider)) };
-
-    let mutation = attach(&permit, credential, snapshot.callers.token_headers(), view);
+    let token_headers = snapshot.callers.token_headers();
+    let attached =
+        snapshot.tokens.with(index, now, |credential| attach(&permit, credential, token_headers, view));
+    let mutation = attached.map_err(|error| stop(error.into()))?;
     Ok(Outcome::Attach { provider: index, mutation })
 }
 
@@ -106,20 +105,32 @@ fn find<'a>(snapshot: &'a Snapshot, view: &RequestView<'a>) -> Result<Option<Fou
     }
 }
 
-fn authenticate(snapshot: &Snapshot, view: &RequestView<'_>, now: UnixTime) -> Result<Caller, Cause> {
-    let callers = &snapshot.callers;
+fn authenticate(
+    snapshot: &Snapshot,
+    found: Found<'_>,
+    view: &RequestView<'_>,
+    now: UnixTime,
+) -> Result<Caller, Cause> {
+    let (callers, tokens) = (&snapshot.callers, &snapshot.tokens);
     if view.half == Half::Upstream {
-        return Ok(callers.from_facts(view.envoy.verified.as_ref(), now)?);
+        return Ok(callers.carried(view, now)?);
     }
-    match callers.authenticate(view, Presented::Any, now) {
-        // On a retry a filter on the upstream side sees the headers of the first attempt: our own credential, and nothing
-        // of what the caller sent as proof. Envoy's word on the certificate still stands; nothing else does.
-        Err(_) if view.envoy.upstream && snapshot.tokens.is_on(&view.headers) => {
-            match callers.authenticate(view, Presented::CertificateOnly, now) {
-                Err(IdentityError::Missing) => Err(Cause::RetryWithoutFacts),
-                other => Ok(other?),
-            }
+    // On a retry a filter on the upstream side sees the headers of the first attempt: our own credential, and nothing
+    // of what the caller sent as proof. It is looked for before it could be taken for the caller's: a provider may
+    // trust the very issuer that callers come from. After a failover it is another provider's, which is looked for last.
+    let retry_at_home = match found {
+        Found::Provider(index, _) if view.envoy.upstream => tokens.is_on(index, &view.headers),
+        _ => false,
+    };
+    if !retry_at_home {
+        match callers.authenticate(view, Presented::Any, now) {
+            Err(_) if view.envoy.upstream && tokens.any_is_on(&view.headers) => {}
+            other => return Ok(other?),
         }
+    }
+    // Envoy's word on the certificate still stands; nothing else does.
+    match callers.authenticate(view, Presented::CertificateOnly, now) {
+        Err(IdentityError::Missing) => Err(Cause::RetryWithoutFacts),
         other => Ok(other?),
     }
 }

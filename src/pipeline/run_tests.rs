@@ -160,6 +160,39 @@ fn a_retry_in_a_single_upstream_filter_serves_certificates_only() {
 }
 
 #[test]
+fn our_own_token_on_a_retry_is_never_taken_for_the_callers() {
+    // A provider may trust the very issuer that callers come from: what we attached would then verify.
+    let (snapshot, token) = (snapshot(OnNoProvider::Deny, None), bearer("[]", "k1"));
+    let key = ApiKey {
+        key: Secret::new(token.trim_start_matches("Bearer ").to_owned()),
+        organization: None,
+        project: None,
+        expires_at: None,
+    };
+    let kind = ProviderKind::OpenAi;
+    snapshot.tokens.handle(0).unwrap().rotate(key.credential(kind, &kind.api_key_placement()).unwrap());
+    let lines = [("authorization", token.as_str())];
+    let retry = view(Asked { lines: &lines, upstream: true, ..ASKED });
+    refused(run(&snapshot, &retry, NOW, Patience::Fresh), Cause::RetryWithoutFacts);
+}
+
+#[test]
+fn after_a_failover_the_first_providers_key_is_known_too() {
+    let snapshot = snapshot(OnNoProvider::Deny, None);
+    let kind = ProviderKind::OpenAi;
+    let other = ApiKey {
+        key: Secret::new("sk-another".to_owned()),
+        organization: None,
+        project: None,
+        expires_at: None,
+    };
+    snapshot.tokens.handle(1).unwrap().rotate(other.credential(kind, &kind.api_key_placement()).unwrap());
+    let lines = [("authorization", "Bearer sk-another")];
+    let retry = view(Asked { lines: &lines, upstream: true, ..ASKED });
+    refused(run(&snapshot, &retry, NOW, Patience::Fresh), Cause::RetryWithoutFacts);
+}
+
+#[test]
 fn a_caller_who_knows_the_key_is_still_nobody() {
     let snapshot = snapshot(OnNoProvider::Deny, None);
     let own = format!("Bearer {KEY}");

@@ -22,7 +22,7 @@ enum Said {
 fn caller(facts: &VerifiedFacts) -> Caller {
     let facts =
         VerifiedFacts { issuer: "i".into(), subject: "s".into(), not_after: u64::MAX, ..facts.clone() };
-    Callers::new(CallersSettings::default()).from_facts(Some(&facts), UnixTime(NOW)).unwrap()
+    Callers::new(CallersSettings::default()).believe(&facts, UnixTime(NOW)).unwrap()
 }
 
 fn person(amr: &[&str], acr: &[&str], auth_time: Option<u64>) -> VerifiedFacts {

@@ -50,7 +50,7 @@ fn load(handle: &Handle, source: &dyn SecretSource) -> Result<Rotation, SecretFa
 
 fn lines(handle: &Handle) -> Vec<String> {
     let credential = handle.current().unwrap();
-    let text = |line: &SetHeader| format!("{}: {}", utf8(&line.name), utf8(&line.value.wire()));
+    let text = |line: &SetHeader| format!("{}: {}", utf8(&line.name), utf8(line.value.wire()));
     credential.set.iter().map(text).collect()
 }
 
@@ -88,8 +88,8 @@ fn optional_fields_go_where_they_belong() {
         lines(&handle),
         ["authorization: Bearer sk-1", "openai-organization: org-1", "openai-project: proj-1"]
     );
-    assert!(handle.credential(UnixTime(99)).is_ok());
-    assert_eq!(handle.credential(UnixTime(100)).err(), Some(Unavailable::Expired));
+    assert!(handle.with(UnixTime(99), |_| ()).is_ok());
+    assert_eq!(handle.with(UnixTime(100), |_| ()).err(), Some(Unavailable::Expired));
 }
 
 #[test]

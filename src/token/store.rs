@@ -34,19 +34,22 @@ impl Handle {
         self.0.load().as_ref().and_then(|credential| credential.expires_at)
     }
 
-    /// The credential, while it may be used.
+    /// Takes the credential, while it may be used.
     ///
     /// # Errors
     /// [`Unavailable`]: 503 for the caller, a log line and a metric for the operator.
-    pub fn credential(&self, now: UnixTime) -> Result<arc_swap::Guard<Option<Arc<Credential>>>, Unavailable> {
-        let guard = self.0.load();
-        match guard.as_ref() {
+    pub fn with<R>(&self, now: UnixTime, take: impl FnOnce(&Credential) -> R) -> Result<R, Unavailable> {
+        match self.0.load().as_deref() {
             None => Err(Unavailable::Never),
             Some(credential) if credential.expires_at.is_some_and(|end| now >= end) => {
                 Err(Unavailable::Expired)
             }
-            Some(_) => Ok(guard),
+            Some(credential) => Ok(take(credential)),
         }
+    }
+
+    fn is_on(&self, headers: &Headers<'_>) -> bool {
+        self.0.load().as_ref().is_some_and(|credential| credential.is_on(headers))
     }
 }
 
@@ -63,12 +66,29 @@ impl Store {
         self.0.get(index)
     }
 
-    /// Whether a credential of ours stands among `headers`: what the first attempt attached, seen again by an upstream
-    /// filter on a retry.
+    /// Takes the credential of the provider at `index`, as [`Handle::with`].
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub fn with<R>(
+        &self,
+        index: usize,
+        now: UnixTime,
+        take: impl FnOnce(&Credential) -> R,
+    ) -> Result<R, Unavailable> {
+        self.0.get(index).ok_or(Unavailable::Never)?.with(now, take)
+    }
+
+    /// Whether the credential of the provider at `index` stands among `headers`: what the first attempt attached, seen
+    /// again by an upstream filter on a retry.
     #[must_use]
-    pub fn is_on(&self, headers: &Headers<'_>) -> bool {
-        self.0
-            .iter()
-            .any(|handle| handle.0.load().as_ref().is_some_and(|credential| credential.is_on(headers)))
+    pub fn is_on(&self, index: usize, headers: &Headers<'_>) -> bool {
+        self.0.get(index).is_some_and(|handle| handle.is_on(headers))
+    }
+
+    /// Whether any provider's does.
+    #[must_use]
+    pub fn any_is_on(&self, headers: &Headers<'_>) -> bool {
+        self.0.iter().any(|handle| handle.is_on(headers))
     }
 }

@@ -242,14 +242,14 @@ async fn facts_in_metadata_count_for_the_upstream_half_alone() {
 async fn a_half_that_nobody_knows_ends_with_an_error() {
     let direct = Direct::start();
     let channel = direct.channel().await;
-    for half in ["", "Upstream", "both", "upstream "] {
-        let status = match Stream::open(&channel, &[("x-bouncer-half", half)]).await {
-            Err(status) => status.code(),
-            Ok(mut stream) => stream.end().await,
-        };
-        // HTTP/2 drops blanks around a value: that one is a good half, and without headers still no OK.
-        assert_ne!(status, Code::Ok, "{half:?}");
+    for half in ["", "Upstream", "both"] {
+        let wiring = [("x-bouncer-half", half)];
+        let answer = as_half(&channel, &Question::chat(&direct.token()), &wiring).await;
+        assert_eq!(answer.no(), (500, "misconfigured"), "{half:?}");
     }
+    let twice = [("x-bouncer-half", "downstream"), ("x-bouncer-half", "upstream")];
+    let answer = as_half(&channel, &Question::chat(&direct.token()), &twice).await;
+    assert_eq!(answer.no(), (500, "misconfigured"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -13,6 +13,7 @@ use futures_core::Stream;
 use tokio::time::{Instant, Sleep};
 use tonic::{Status, Streaming};
 
+use super::Wiring;
 use super::order::Order;
 use super::request::{BodyMode, Message, Phase, read_headers, view};
 use super::response::{go_on, refuse, untouched};
@@ -23,15 +24,14 @@ use crate::envoy::refusal::Denied;
 use crate::envoy::wire::WireError;
 use crate::envoy::wire::pb::envoy::service::ext_proc::v3::ProcessingResponse;
 use crate::pipeline::{Cause, Outcome, Patience, Refusal, run};
-use crate::request::{Half, HeaderMutation};
+use crate::request::HeaderMutation;
 use crate::telemetry::{ActiveStream, Service};
 
 /// The answers of one stream.
 pub struct Exchange {
     current: Arc<Current>,
     inbound: Streaming<Bytes>,
-    named_provider: Option<String>,
-    half: Half,
+    wiring: Result<Wiring, Cause>,
     order: Order,
     state: State,
     last_message: Instant,
@@ -71,16 +71,14 @@ impl Exchange {
     pub(super) fn new(
         current: Arc<Current>,
         inbound: Streaming<Bytes>,
-        named_provider: Option<String>,
-        half: Half,
+        wiring: Result<Wiring, Cause>,
     ) -> Self {
         let started = Instant::now();
         let active = current.metrics().stream();
         Self {
             current,
             inbound,
-            named_provider,
-            half,
+            wiring,
             order: Order::default(),
             state: State::Unanswered,
             last_message: started,
@@ -115,6 +113,10 @@ impl Exchange {
         let refused = |cause: Cause| {
             self.conclude(&generation, &Outcome::Refuse(Refusal::early(cause)), &Told::nothing(since))
         };
+        let wiring = match &self.wiring {
+            Ok(wiring) => wiring,
+            Err(cause) => return Ok(refused(*cause)),
+        };
         if message.observability {
             return Ok(refused(Cause::ObservabilityMode));
         }
@@ -126,8 +128,8 @@ impl Exchange {
         }
         let malformed = |error: WireError| self.abuse(ProtocolError::Malformed, &error);
         let attributes = message.attributes().map_err(malformed)?;
-        let facts = message.facts(&attributes, self.named_provider.as_deref(), self.half);
-        let view = match read_headers(map).and_then(|headers| view(headers, facts, self.half)) {
+        let facts = message.facts(&attributes, wiring.named_provider.as_deref(), wiring.half);
+        let view = match read_headers(map).and_then(|headers| view(headers, facts, wiring.half)) {
             Ok(view) => view,
             Err(HeaderMapError::Wire(error)) => return Err(malformed(error)),
             Err(HeaderMapError::Request(error)) => return Ok(refused(error.into())),
@@ -271,7 +273,7 @@ impl Stream for Exchange {
 impl std::fmt::Debug for Exchange {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Exchange")
-            .field("half", &self.half)
+            .field("wiring", &self.wiring)
             .field("order", &self.order)
             .finish_non_exhaustive()
     }

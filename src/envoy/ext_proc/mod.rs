@@ -17,6 +17,7 @@ use self::exchange::Exchange;
 use super::codec::BytesIn;
 use super::current::Current;
 use super::wire::pb::envoy::service::ext_proc::v3::ProcessingResponse;
+use crate::pipeline::Cause;
 use crate::request::Half;
 
 /// The service.
@@ -54,25 +55,36 @@ impl StreamingService<Bytes> for ExternalProcessor {
     type Future = Ready<Result<Response<Exchange>, Status>>;
 
     fn call(&mut self, request: Request<Streaming<Bytes>>) -> Self::Future {
-        let exchange = wiring(request.metadata()).map(|(named_provider, half)| {
-            Response::new(Exchange::new(Arc::clone(&self.0), request.into_inner(), named_provider, half))
-        });
-        ready(exchange)
+        let wiring = Wiring::read(request.metadata());
+        ready(Ok(Response::new(Exchange::new(Arc::clone(&self.0), request.into_inner(), wiring))))
     }
 }
 
 /// What the operator wrote into `grpc_service.initial_metadata`. Envoy sends it; no client can.
-fn wiring(metadata: &MetadataMap) -> Result<(Option<String>, Half), Status> {
-    let text = |key: &str| match metadata.get(key).map(|value| value.to_str()) {
-        None => Ok(None),
-        Some(Ok(text)) => Ok(Some(text.to_owned())),
-        Some(Err(_)) => Err(Status::invalid_argument(format!("{key} is not text"))),
-    };
-    let half = match text("x-bouncer-half")?.as_deref() {
-        None => Half::Whole,
-        Some("downstream") => Half::Downstream,
-        Some("upstream") => Half::Upstream,
-        Some(_) => return Err(Status::invalid_argument("x-bouncer-half is neither downstream nor upstream")),
-    };
-    Ok((text("x-bouncer-provider")?, half))
+#[derive(Debug)]
+struct Wiring {
+    named_provider: Option<String>,
+    half: Half,
+}
+
+impl Wiring {
+    /// A wiring that cannot be read refuses every request of its filter, with a log line that says why.
+    fn read(metadata: &MetadataMap) -> Result<Self, Cause> {
+        let only = |key: &str, wrong: Cause| {
+            let mut values = metadata.get_all(key).iter();
+            match (values.next().map(|value| value.to_str()), values.next()) {
+                (None, _) => Ok(None),
+                (Some(Ok(text)), None) => Ok(Some(text)),
+                _ => Err(wrong),
+            }
+        };
+        let half = match only("x-bouncer-half", Cause::Half)? {
+            None => Half::Whole,
+            Some("downstream") => Half::Downstream,
+            Some("upstream") => Half::Upstream,
+            Some(_) => return Err(Cause::Half),
+        };
+        let named_provider = only("x-bouncer-provider", Cause::UnknownProvider)?.map(str::to_owned);
+        Ok(Self { named_provider, half })
+    }
 }

@@ -125,7 +125,7 @@ impl Stream {
         let (out, messages) = mpsc::unbounded_channel();
         let mut request = Request::new(UnboundedReceiverStream::new(messages));
         for (name, value) in metadata {
-            request.metadata_mut().insert(*name, MetadataValue::try_from(*value).unwrap());
+            request.metadata_mut().append(*name, MetadataValue::try_from(*value).unwrap());
         }
         let mut client = ExternalProcessorClient::new(channel.clone());
         let answers =
