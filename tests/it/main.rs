@@ -18,6 +18,7 @@ mod counterparts;
 mod decisions;
 mod failover;
 mod health;
+mod http2;
 mod key_sets;
 mod lifecycle;
 mod limits;
