@@ -25,6 +25,7 @@ mod limits;
 mod outage;
 mod peers;
 mod protocol;
+mod records;
 mod reload;
 mod rotation;
 mod sdks;
