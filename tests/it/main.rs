@@ -29,4 +29,5 @@ mod records;
 mod reload;
 mod rotation;
 mod sdks;
+mod selection;
 mod support;
