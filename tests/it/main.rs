@@ -30,4 +30,5 @@ mod reload;
 mod rotation;
 mod sdks;
 mod selection;
+mod smuggling;
 mod support;
