@@ -70,8 +70,14 @@ impl Builder {
         let tokens = Store::new(handles);
         let faults = self.secrets(config, &tokens);
         let generation = last.generation;
-        let snapshot =
-            Snapshot { generation, catalog, callers, tokens, on_no_provider: config.on_no_provider };
+        let snapshot = Snapshot {
+            generation,
+            catalog,
+            credential_headers: credential_headers(&callers, config),
+            callers,
+            tokens,
+            on_no_provider: config.on_no_provider,
+        };
         Ok((Generation::new(snapshot, key_sets, &self.metrics), faults))
     }
 
@@ -124,6 +130,17 @@ impl Builder {
         self.metrics.watch_issuers(callers.issuers(), key_sets.monitor());
         (callers, key_sets)
     }
+}
+
+fn credential_headers(callers: &Callers, config: &Config) -> Vec<String> {
+    let mut names = callers.token_headers().to_vec();
+    for entry in &config.providers {
+        let CredentialSettings::ApiKey { placement, .. } = &entry.credential;
+        if !names.contains(&placement.header) {
+            names.push(placement.header.clone());
+        }
+    }
+    names
 }
 
 impl Last {

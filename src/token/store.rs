@@ -79,14 +79,8 @@ impl Store {
         self.0.get(index).ok_or(Unavailable::Never)?.with(now, take)
     }
 
-    /// Whether the credential of the provider at `index` stands among `headers`: what the first attempt attached, seen
-    /// again by an upstream filter on a retry.
-    #[must_use]
-    pub fn is_on(&self, index: usize, headers: &Headers<'_>) -> bool {
-        self.0.get(index).is_some_and(|handle| handle.is_on(headers))
-    }
-
-    /// Whether any provider's does.
+    /// Whether some provider's credential stands among `headers`: what an earlier attempt attached, seen again by an
+    /// upstream filter on a retry.
     #[must_use]
     pub fn any_is_on(&self, headers: &Headers<'_>) -> bool {
         self.0.iter().any(|handle| handle.is_on(headers))
