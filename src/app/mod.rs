@@ -1,7 +1,9 @@
 //! The composition root: a configuration becomes a running server.
 
+mod credentials;
 mod generation;
 mod reload;
+mod rotations;
 mod secret;
 mod standing;
 
@@ -15,11 +17,13 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use self::credentials::Credentials;
 use self::generation::Builder;
 pub use self::reload::Reloader;
+use self::rotations::Rotations;
 pub use self::secret::secret_faults;
 use crate::admin;
-use crate::base::Clock;
+use crate::base::{Clock, FingerprintKey};
 use crate::config::Config;
 use crate::envoy::{Current, labels};
 use crate::outbound::{Http, OutboundError};
@@ -28,6 +32,7 @@ use crate::serve::{
     drain,
 };
 use crate::telemetry::{Metrics, install_panic_hook};
+use crate::token::Outward;
 
 /// A running server. Dropping it stops it without a drain.
 #[derive(Debug)]
@@ -59,6 +64,8 @@ pub enum StartError {
     Http(#[from] OutboundError),
     #[error("the compiled-in descriptors are damaged: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
+    #[error("the machine gives no random numbers")]
+    NoRandomness,
     #[error(transparent)]
     Generation(#[from] generation::Conflicts),
 }
@@ -88,7 +95,12 @@ impl App {
         };
         // Made before the secrets are read, so that no change falls in between.
         let watcher = reload::watcher(&config, tls.as_deref());
-        let builder = Builder::new(Http::new()?, Arc::clone(&metrics));
+        let http = Http::new()?;
+        let fingerprints = FingerprintKey::random().ok_or(StartError::NoRandomness)?;
+        let outward = Outward { http: http.clone(), clock: Arc::clone(&clock) };
+        let rotations = Arc::new(Rotations::new(Arc::clone(&metrics)));
+        let credentials = Credentials::new(outward, fingerprints, rotations);
+        let builder = Builder::new(http, Arc::clone(&metrics), credentials);
         let (generation, faults) = builder.build(&config, None)?;
         metrics.config_generation(generation.snapshot.generation);
         let current = Arc::new(Current::new(generation, clock, Arc::clone(&metrics), config.limits.clone()));

@@ -73,9 +73,9 @@ impl Reloader {
             Some(Err(faults)) => self.refuse(faults),
             None => self.refuse(Vec::new()),
         }
-        let (builder, config, generation) =
-            (Arc::clone(&self.builder), Arc::clone(&self.config), self.current.generation());
-        if let Some(faults) = aside(move || builder.secrets(&config, &generation.snapshot.tokens)).await {
+        let (builder, config) = (Arc::clone(&self.builder), Arc::clone(&self.config));
+        // The slots that this returns are those that serve.
+        if let Some((_slots, faults)) = aside(move || builder.credentials(&config)).await {
             self.standing.secrets(faults);
         }
     }

@@ -58,10 +58,9 @@ impl Watch {
             }
         }
         let faults = self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let now = self.current.now().unix;
+        let now = self.current.now();
         let snapshot = &generation.snapshot;
-        let usable =
-            |index| snapshot.tokens.handle(index).is_some_and(|handle| handle.with(now, |_| ()).is_ok());
+        let usable = |index| snapshot.tokens.slot(index).is_some_and(|slot| slot.is_usable(now));
         let providers = snapshot.catalog.providers().len();
         if providers > 0 && !(0..providers).any(usable) {
             readiness.reasons.push("no provider has a usable credential".to_owned());

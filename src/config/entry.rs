@@ -7,7 +7,7 @@ use super::matches;
 use super::mfa::{self, Fields};
 use super::place::At;
 use super::raw;
-use super::settings::{CredentialSettings, ProviderEntry};
+use super::settings::{CredentialSettings, Feedback, ProviderEntry};
 use super::wire::header_name;
 use super::words;
 use crate::provider::{ApiKeyPlacement, AuthType, Provider, ProviderKind};
@@ -53,7 +53,12 @@ pub(super) fn entry(raw: &raw::Provider, around: &Around, at: &At<'_>) -> Option
     }
     let provider = Provider { name: Arc::from(name?), kind: kind?, auth: auth?, mfa, matches };
     let credential = CredentialSettings::ApiKey { credential_ref: credential_ref?, placement: placement? };
-    Some(ProviderEntry { provider, credential })
+    Some(ProviderEntry {
+        provider,
+        credential,
+        feedback: Feedback::Off,
+        audit_on_rotate: raw.audit_on_rotate.unwrap_or(true),
+    })
 }
 
 const fn auth_type(raw: raw::AuthType) -> AuthType {

@@ -26,8 +26,8 @@ use std::path::PathBuf;
 pub use read::{from_text, load};
 pub use schema::schema;
 pub use settings::{
-    AdminSettings, Config, CredentialSettings, FileStore, Limits, Listen, ListenAddress, OnNoProvider,
-    ProviderEntry, ServerTls,
+    AdminSettings, Config, CredentialSettings, Feedback, FileStore, Limits, Listen, ListenAddress,
+    OnNoProvider, ProviderEntry, ServerTls,
 };
 
 /// Where the configuration lies when nobody says otherwise: `$BOUNCER_CONFIG`, else `/etc/bouncer/bouncer.yaml`.

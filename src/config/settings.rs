@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::base::Fault;
 use crate::identity::CallersSettings;
 use crate::provider::{ApiKeyPlacement, Provider};
+use crate::token::TokenSettings;
 
 /// A whole configuration: the file, and the entries of `providers_dir`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +81,10 @@ pub struct ProviderEntry {
     pub provider: Provider,
     /// Where its credential comes from.
     pub credential: CredentialSettings,
+    /// What becomes of the provider's refusals of it.
+    pub feedback: Feedback,
+    /// Whether its rotations are audited.
+    pub audit_on_rotate: bool,
 }
 
 /// How the credential of an entry is made, by auth type.
@@ -92,6 +97,20 @@ pub enum CredentialSettings {
         /// `api_key.header` and `.prefix`, else the provider's own.
         placement: ApiKeyPlacement,
     },
+    /// Every auth type whose credential is a token.
+    Token(TokenSettings),
+}
+
+/// What becomes of the provider's refusals of our credential.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Feedback {
+    /// They are not looked at.
+    #[default]
+    Off,
+    /// The credential is renewed; the caller sees the provider's own answer.
+    Observe,
+    /// The credential is renewed; the caller, whose own token was fine, sees 503 or 502 instead of the provider's 401.
+    Answer,
 }
 
 /// `secrets.file`.

@@ -157,7 +157,9 @@ fn a_complete_document_becomes_what_it_says() {
     let rule = azure.provider.mfa.clone().unwrap();
     assert_eq!((rule.amr, rule.acr_values), (vec![], vec!["phr".to_owned()]));
     assert_eq!(rule.max_age, Some(Duration::from_secs(900)));
-    let CredentialSettings::ApiKey { credential_ref, placement } = &config.providers[3].credential;
+    let CredentialSettings::ApiKey { credential_ref, placement } = &config.providers[3].credential else {
+        panic!("an API key")
+    };
     assert_eq!(
         (credential_ref.as_str(), placement.header.as_str(), placement.prefix.as_str()),
         ("vllm", "x-vllm-key", "")

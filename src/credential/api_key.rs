@@ -49,7 +49,6 @@ impl ApiKey {
                 value: sensitive("api_key", &placement.prefix, &self.key)?,
             }],
             default: smallvec![],
-            expires_at: self.expires_at,
         };
         if kind == ProviderKind::OpenAi {
             for (name, field, value) in [
@@ -113,7 +112,6 @@ mod tests {
             credential.set.iter().all(|set| matches!(set.value, HeaderValue::Sensitive(_))),
             "a key is never plain"
         );
-        assert_eq!(credential.expires_at, key.expires_at);
         assert_eq!(!credential.default.is_empty(), kind == ProviderKind::Anthropic);
     }
 

@@ -2,13 +2,14 @@
 
 mod api_key;
 mod attach;
+mod bearer;
 
 pub use api_key::{ApiKey, ApiKeyError};
 pub use attach::{attach, strip};
+pub use bearer::{Bearer, BearerError};
 
 use smallvec::SmallVec;
 
-use crate::base::UnixTime;
 use crate::request::{HeaderValue, Headers, SetHeader};
 
 /// Header lines of one credential, made when it changes and shared by every request until then.
@@ -18,8 +19,6 @@ pub struct Credential {
     pub set: SmallVec<[SetHeader; 3]>,
     /// Lines that are set only where the caller sent none (`anthropic-version`).
     pub default: SmallVec<[SetHeader; 1]>,
-    /// Until when it may be used; none for a key without an end.
-    pub expires_at: Option<UnixTime>,
 }
 
 impl Credential {

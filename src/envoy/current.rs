@@ -110,12 +110,21 @@ impl Current {
         &self.limits
     }
 
+    /// How long a request that came at `since` may wait yet, for all that it waits for together.
+    pub(super) fn patience(&self, since: Now) -> Duration {
+        self.limits.patience.saturating_sub(self.now().instant.saturating_duration_since(since.instant))
+    }
+
     /// Waits for what a request asked for, not longer than it may.
     pub(super) async fn wait(generation: Arc<Generation>, wait: Wait, patience: Duration) {
+        // Whatever comes of it, the request is decided again with what is there then.
         match wait {
-            // Whatever comes of it, the request is decided again with the keys that are there then.
             Wait::KeySet { issuer } => {
                 let _refreshed = tokio::time::timeout(patience, generation.key_sets.refreshed(issuer)).await;
+            }
+            Wait::Credential { provider } => {
+                let _renewed =
+                    tokio::time::timeout(patience, generation.snapshot.tokens.renewed(provider)).await;
             }
         }
     }

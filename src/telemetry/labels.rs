@@ -32,19 +32,6 @@ pub struct Labels {
     pub protocol_errors: &'static [&'static str],
 }
 
-/// Why a credential was read or fetched anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "the names are the audit record's")]
-pub enum RefreshReason {
-    FirstUse,
-    PreExpiry,
-    Proactive,
-    Lazy,
-    SecretChanged,
-    UpstreamRejected,
-    Manual,
-}
-
 /// How that ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the names say it")]
@@ -72,22 +59,6 @@ impl Service {
         match self {
             Self::ExtProc => "ext_proc",
             Self::ExtAuthz => "ext_authz",
-        }
-    }
-}
-
-impl RefreshReason {
-    /// The label's value, as in the audit record.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::FirstUse => "first_use",
-            Self::PreExpiry => "pre_expiry",
-            Self::Proactive => "proactive",
-            Self::Lazy => "lazy",
-            Self::SecretChanged => "secret_changed",
-            Self::UpstreamRejected => "upstream_rejected",
-            Self::Manual => "manual",
         }
     }
 }

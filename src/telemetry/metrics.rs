@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::histogram::Histogram;
-use super::labels::{Counted, Labels, RefreshReason, RefreshResult, ReloadResult, Service};
+use super::labels::{Counted, Labels, RefreshResult, ReloadResult, Service};
 use crate::base::UnixTime;
+use crate::cache::Reason;
 use crate::identity::Issuer;
 use crate::outbound::KeySetMonitor;
 
@@ -30,7 +31,7 @@ pub struct Metrics {
 pub(super) struct Shared {
     pub(super) requests: BTreeMap<(Service, String), Arc<RequestMetrics>>,
     pub(super) expiry: BTreeMap<String, UnixTime>,
-    pub(super) refreshes: BTreeMap<(String, RefreshReason, RefreshResult), u64>,
+    pub(super) refreshes: BTreeMap<(String, Reason, RefreshResult), u64>,
     pub(super) issuers: Vec<Arc<Issuer>>,
     pub(super) key_sets: Option<KeySetMonitor>,
     /// Totals of issuers and key sets from before the last reload.
@@ -126,7 +127,7 @@ impl Metrics {
     }
 
     /// The provider's credential was read or fetched anew.
-    pub fn token_refresh(&self, provider: &str, reason: RefreshReason, result: RefreshResult) {
+    pub fn token_refresh(&self, provider: &str, reason: Reason, result: RefreshResult) {
         *self.shared().refreshes.entry((provider.to_owned(), reason, result)).or_default() += 1;
     }
 

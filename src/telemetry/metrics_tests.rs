@@ -50,7 +50,7 @@ fn names_and_labels_are_the_promised_ones() {
     metrics.token_expiry("openai", Some(UnixTime(1_800_000_000)));
     metrics.token_expiry("gone", Some(UnixTime(1)));
     metrics.token_expiry("gone", None);
-    metrics.token_refresh("openai", RefreshReason::SecretChanged, RefreshResult::Ok);
+    metrics.token_refresh("openai", Reason::SecretChanged, RefreshResult::Ok);
     metrics.panics().fetch_add(1, Ordering::Relaxed);
     let idp = issuer("https://idp.example");
     idp.tally.accepted.store(3, Ordering::Relaxed);

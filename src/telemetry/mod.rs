@@ -10,7 +10,7 @@ mod metrics;
 mod throttle;
 
 pub use hardening::{HardeningError, harden, install_panic_hook};
-pub use labels::{Counted, Labels, RefreshReason, RefreshResult, ReloadResult, Service};
+pub use labels::{Counted, Labels, RefreshResult, ReloadResult, Service};
 pub use log::{LogFormat, init, lines};
 pub use metrics::{ActiveStream, Metrics, RequestMetrics};
 pub use throttle::Throttle;

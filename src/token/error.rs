@@ -5,12 +5,15 @@ use thiserror::Error;
 /// What a request is told: 503 with `Retry-After`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Unavailable {
-    /// The secret was never good.
-    #[error("no usable secret yet")]
+    /// There never was one: the secret is not good, or no token could be obtained.
+    #[error("no usable credential yet")]
     Never,
     /// The last good one has ended.
     #[error("the last credential has expired")]
     Expired,
+    /// It is being obtained: worth a wait.
+    #[error("the token did not come in time")]
+    Awaited,
 }
 
 /// What is wrong with a secret, for the operator's log, `/readyz` and `bouncer check`. Never holds a value.

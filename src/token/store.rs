@@ -1,94 +1,155 @@
-//! The credentials in use, one handle a provider; taking one costs no lock and no wait.
+//! The credentials in use, one slot a provider; taking one costs no lock and no wait.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
-
-use super::Unavailable;
-use crate::base::UnixTime;
+use super::{SourceError, Unavailable};
+use crate::base::Now;
+use crate::cache::{Availability, Entry, Handle, Held};
 use crate::credential::Credential;
 use crate::request::Headers;
 
-/// One provider's credential. The background side swaps it; requests load it.
+/// A token that is renewed.
+pub type TokenEntry = Entry<Credential, SourceError>;
+
+/// One provider's credential.
+#[derive(Clone, Debug)]
+pub enum Slot {
+    /// An API key: whoever sees its secret change swaps it.
+    Fixed(Arc<Handle<Credential>>),
+    /// A token.
+    Renewed(Arc<TokenEntry>),
+}
+
+/// The slots in the order of the configuration.
 #[derive(Debug, Default)]
-pub struct Handle(ArcSwapOption<Credential>);
+pub struct Store(Box<[Slot]>);
 
-/// The handles in the order of the configuration.
-#[derive(Debug, Default)]
-pub struct Store(Box<[Arc<Handle>]>);
-
-impl Handle {
-    /// Puts a new credential in place. The next request takes it.
-    pub fn rotate(&self, credential: Credential) {
-        self.0.store(Some(Arc::new(credential)));
-    }
-
-    /// The credential in place, whether it may still be used or not.
-    pub(super) fn current(&self) -> Option<Arc<Credential>> {
-        self.0.load_full()
-    }
-
-    /// When the credential in use ends; none without one, or for a key without an end.
+impl Slot {
+    /// The value in use.
     #[must_use]
-    pub fn expires_at(&self) -> Option<UnixTime> {
-        self.0.load().as_ref().and_then(|credential| credential.expires_at)
-    }
-
-    /// Takes the credential, while it may be used.
-    ///
-    /// # Errors
-    /// [`Unavailable`]: 503 for the caller, a log line and a metric for the operator.
-    pub fn with<R>(&self, now: UnixTime, take: impl FnOnce(&Credential) -> R) -> Result<R, Unavailable> {
-        match self.0.load().as_deref() {
-            None => Err(Unavailable::Never),
-            Some(credential) if credential.expires_at.is_some_and(|end| now >= end) => {
-                Err(Unavailable::Expired)
-            }
-            Some(credential) => Ok(take(credential)),
+    pub fn handle(&self) -> &Handle<Credential> {
+        match self {
+            Self::Fixed(handle) => handle,
+            Self::Renewed(entry) => entry.handle(),
         }
     }
 
-    fn is_on(&self, headers: &Headers<'_>) -> bool {
-        self.0.load().as_ref().is_some_and(|credential| credential.is_on(headers))
+    /// Whether a request could have a credential: there is one, or nobody tried yet to obtain it.
+    #[must_use]
+    pub fn is_usable(&self, now: Now) -> bool {
+        match self {
+            Self::Fixed(_) => self.handle().held().is_some_and(|held| !held.is_over(now)),
+            Self::Renewed(entry) => {
+                entry.setback().is_none() || entry.handle().held().is_some_and(|held| !held.is_over(now))
+            }
+        }
+    }
+
+    fn with<R>(&self, now: Now, take: impl FnOnce(&Held<Credential>) -> R) -> Result<R, Unavailable> {
+        match self {
+            Self::Fixed(handle) => Ok(handle.with_last_good(now, take)?),
+            Self::Renewed(entry) => {
+                let mut take = Some(take);
+                let taken = entry.with(now, |held| take.take().map(|take| take(held)));
+                match (taken, take) {
+                    (Ok(Some(taken)), _) => Ok(taken),
+                    // A fresh failure is the answer: another exchange would only repeat it.
+                    (_, Some(take)) if entry.setback().is_some() => {
+                        Ok(entry.handle().with_last_good(now, take)?)
+                    }
+                    _ => Err(Unavailable::Awaited),
+                }
+            }
+        }
     }
 }
 
 impl Store {
-    /// A store of these handles.
+    /// A store of these slots.
     #[must_use]
-    pub fn new(handles: impl IntoIterator<Item = Arc<Handle>>) -> Self {
-        Self(handles.into_iter().collect())
+    pub fn new(slots: impl IntoIterator<Item = Slot>) -> Self {
+        Self(slots.into_iter().collect())
     }
 
-    /// The handle of the provider at `index`.
+    /// The slot of the provider at `index`.
     #[must_use]
-    pub fn handle(&self, index: usize) -> Option<&Arc<Handle>> {
+    pub fn slot(&self, index: usize) -> Option<&Slot> {
         self.0.get(index)
     }
 
-    /// Takes the credential of the provider at `index`, as [`Handle::with`].
+    /// Takes the credential of the provider at `index`.
     ///
     /// # Errors
-    /// [`Unavailable`].
+    /// [`Unavailable::Awaited`]: wait for [`Store::renewed`], then take [`Store::with_last_good`]. The others: 503 for the
+    /// caller, a log line and a metric for the operator.
     pub fn with<R>(
         &self,
         index: usize,
-        now: UnixTime,
-        take: impl FnOnce(&Credential) -> R,
+        now: Now,
+        take: impl FnOnce(&Held<Credential>) -> R,
     ) -> Result<R, Unavailable> {
-        self.0.get(index).ok_or(Unavailable::Never)?.with(now, take)
+        self.slot(index).ok_or(Unavailable::Never)?.with(now, take)
     }
 
-    /// Whether the credential of the provider at `index` stands among `headers`: what the first attempt attached, seen
-    /// again by an upstream filter on a retry.
+    /// Takes what is there, as long as it has not ended.
+    ///
+    /// # Errors
+    /// [`Unavailable`], never [`Unavailable::Awaited`].
+    pub fn with_last_good<R>(
+        &self,
+        index: usize,
+        now: Now,
+        take: impl FnOnce(&Held<Credential>) -> R,
+    ) -> Result<R, Unavailable> {
+        Ok(self.slot(index).ok_or(Unavailable::Never)?.handle().with_last_good(now, take)?)
+    }
+
+    /// Has the token of the provider at `index` obtained. Whatever comes of it, the store tells.
+    pub async fn renewed(&self, index: usize) {
+        if let Some(Slot::Renewed(entry)) = self.slot(index) {
+            // The failure is in the entry's observer, its record and the next look at the store.
+            let _told_elsewhere = entry.renewed().await;
+        }
+    }
+
+    /// When the credential of the provider at `index` may be there again; none where nobody knows.
+    #[must_use]
+    pub fn retry_after(&self, index: usize, now: Now) -> Option<Duration> {
+        match self.slot(index) {
+            Some(Slot::Renewed(entry)) => {
+                entry.setback().map(|setback| setback.next.saturating_duration_since(now.instant))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the credential of the provider at `index`, or the one before it, stands among `headers`: what the first
+    /// attempt attached, seen again by an upstream filter on a retry.
     #[must_use]
     pub fn is_on(&self, index: usize, headers: &Headers<'_>) -> bool {
-        self.0.get(index).is_some_and(|handle| handle.is_on(headers))
+        self.slot(index).is_some_and(|slot| slot.is_on(headers))
     }
 
     /// Whether any provider's does.
     #[must_use]
     pub fn any_is_on(&self, headers: &Headers<'_>) -> bool {
-        self.0.iter().any(|handle| handle.is_on(headers))
+        self.0.iter().any(|slot| slot.is_on(headers))
+    }
+}
+
+impl Slot {
+    fn is_on(&self, headers: &Headers<'_>) -> bool {
+        self.handle().any_recent(|credential| credential.is_on(headers))
+    }
+}
+
+impl From<Availability> for Unavailable {
+    fn from(availability: Availability) -> Self {
+        match availability {
+            Availability::Never => Self::Never,
+            Availability::Expired => Self::Expired,
+            Availability::Aging => Self::Awaited,
+        }
     }
 }

@@ -167,7 +167,7 @@ fn the_credentials_own_header_is_replaced_in_every_spelling() {
     for name in ["x-llm-key", "x_llm.key"] {
         let value = HeaderValue::Sensitive(SecretBytes::new(b"ours".to_vec()));
         let set = smallvec![SetHeader { name: Bytes::from_static(name.as_bytes()), value }];
-        let credential = Credential { set, default: smallvec![], expires_at: None };
+        let credential = Credential { set, default: smallvec![] };
         let sent = lines(&[("x-llm-key", "1"), ("X_LLM_Key", "2"), ("x_llm.key", "3"), ("x-llm-keys", "4")]);
         let mutation = exchange(&credential, &[], &headers(&sent));
         assert_eq!(applied(&sent, &mutation), lines(&[("x-llm-keys", "4"), (name, "ours")]));

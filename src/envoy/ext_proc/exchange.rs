@@ -57,6 +57,8 @@ struct Waiting {
     frame: Bytes,
     since: Now,
     generation: Arc<Generation>,
+    /// What it may wait for after this.
+    patience: Patience,
     until: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
@@ -135,17 +137,13 @@ impl Exchange {
             Err(HeaderMapError::Request(error)) => return Ok(refused(error.into())),
         };
         let told = Told::of(&view, since);
-        let outcome = match run(&generation.snapshot, &view, since.unix, patience) {
+        let outcome = match run(&generation.snapshot, &view, self.current.now(), patience) {
             Ok(outcome) => outcome,
             Err(wait) => {
-                let patience = self.current.limits().patience;
-                let until = Box::pin(Current::wait(Arc::clone(&generation), wait, patience));
-                return Ok(Next::Wait(Waiting {
-                    frame: frame.clone(),
-                    since,
-                    generation: Arc::clone(&generation),
-                    until,
-                }));
+                let until =
+                    Box::pin(Current::wait(Arc::clone(&generation), wait, self.current.patience(since)));
+                let (frame, generation, patience) = (frame.clone(), Arc::clone(&generation), wait.then());
+                return Ok(Next::Wait(Waiting { frame, since, generation, patience, until }));
             }
         };
         Ok(self.conclude(&generation, &outcome, &told))
@@ -167,12 +165,12 @@ impl Exchange {
 
     /// A wait is over: decide the same frame again.
     fn again(&self, waiting: Waiting) -> Result<Next, Status> {
-        let Waiting { frame, since, generation, .. } = waiting;
+        let Waiting { frame, since, generation, patience, .. } = waiting;
         let message = Message::read(&frame).map_err(|error| self.abuse(ProtocolError::Malformed, &error))?;
         let Phase::RequestHeaders { map, .. } = message.phase else {
             return Err(Status::internal("not the headers"));
         };
-        self.headers(&frame, &message, map, generation, since, Patience::Spent)
+        self.headers(&frame, &message, map, generation, since, patience)
     }
 
     fn abuse(&self, kind: ProtocolError, error: &dyn std::fmt::Display) -> Status {

@@ -1,0 +1,192 @@
+//! The credentials of a configuration: slots that outlive it where nothing changed that shaped them.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::rotations::Rotations;
+use crate::base::FingerprintKey;
+use crate::cache::{CacheKey, Entry, Handle, Keyed, Refresher, Source};
+use crate::config::{CredentialSettings, ProviderEntry};
+use crate::credential::Credential;
+use crate::provider::{ApiKeyPlacement, AuthType, ProviderKind};
+use crate::secrets::SecretSource;
+use crate::token::{
+    Dress, Grant, Material, Minter, Outward, SecretFault, Slot, SourceError, StaticKey, TokenEntry,
+    TokenSettings, Unready, load_static, token_source,
+};
+
+/// Bounds of the tokens that are kept.
+const MOST_TOKENS: u64 = 100_000;
+const MOST_BYTES: u64 = 512 << 20;
+
+/// Makes slots and keeps them. One for the process.
+pub(super) struct Credentials {
+    outward: Outward,
+    refresher: Arc<Refresher>,
+    fingerprints: FingerprintKey,
+    rotations: Arc<Rotations>,
+    tokens: Keyed<Kept>,
+    keys: Mutex<HashMap<Arc<str>, (ProviderKind, CredentialSettings, Arc<Handle<Credential>>)>>,
+}
+
+/// A token's slot, and what its source is made of.
+struct Kept {
+    entry: Arc<TokenEntry>,
+    material: Mutex<Option<Material>>,
+}
+
+impl Credentials {
+    pub(super) fn new(outward: Outward, fingerprints: FingerprintKey, rotations: Arc<Rotations>) -> Self {
+        let refresher = Refresher::start(Arc::clone(&outward.clock));
+        let tokens = Keyed::new(MOST_TOKENS, MOST_BYTES, |_: &Kept| TOKEN_BYTES);
+        Self { outward, refresher, fingerprints, rotations, tokens, keys: Mutex::default() }
+    }
+
+    /// The slot of `entry`, the one that it had before where it is still the same credential. Nothing is read yet.
+    pub(super) fn slot(
+        &self,
+        entry: &ProviderEntry,
+        store: &dyn SecretSource,
+    ) -> (Slot, Option<SecretFault>) {
+        match &entry.credential {
+            CredentialSettings::ApiKey { credential_ref, placement } => {
+                let handle = self.key(entry);
+                let fault = self.load(entry, &handle, store, credential_ref, placement).err();
+                (Slot::Fixed(handle), fault)
+            }
+            CredentialSettings::Token(settings) => self.token(entry, settings, store),
+        }
+    }
+
+    /// Forgets the API keys of entries that are gone.
+    pub(super) fn retain(&self, entries: &[ProviderEntry]) {
+        self.keys().retain(|name, _| entries.iter().any(|entry| entry.provider.name == *name));
+    }
+
+    fn key(&self, entry: &ProviderEntry) -> Arc<Handle<Credential>> {
+        let ProviderEntry { provider, credential, .. } = entry;
+        let mut keys = self.keys();
+        match keys.get(&provider.name) {
+            Some((kind, same, handle)) if *kind == provider.kind && same == credential => Arc::clone(handle),
+            _ => {
+                let handle = Arc::<Handle<Credential>>::default();
+                let kept = (provider.kind, credential.clone(), Arc::clone(&handle));
+                keys.insert(Arc::clone(&provider.name), kept);
+                handle
+            }
+        }
+    }
+
+    fn load(
+        &self,
+        entry: &ProviderEntry,
+        handle: &Handle<Credential>,
+        store: &dyn SecretSource,
+        credential_ref: &str,
+        placement: &ApiKeyPlacement,
+    ) -> Result<(), SecretFault> {
+        let key =
+            StaticKey { handle, kind: entry.provider.kind, placement, fingerprints: &self.fingerprints };
+        match load_static(store, credential_ref, &key, self.outward.clock.now()) {
+            Ok(None) => Ok(()),
+            Ok(Some(held)) => {
+                // Before it is in use: no credential is taken that no record speaks of.
+                self.rotations.key_changed(entry, handle.held().as_deref(), &held);
+                handle.put(held);
+                Ok(())
+            }
+            Err(fault) => {
+                self.rotations.key_unusable(entry, &fault);
+                Err(fault)
+            }
+        }
+    }
+
+    fn token(
+        &self,
+        entry: &ProviderEntry,
+        settings: &TokenSettings,
+        store: &dyn SecretSource,
+    ) -> (Slot, Option<SecretFault>) {
+        let provider = &entry.provider;
+        let shaped_by = (&provider.name, provider.kind, provider.auth, settings);
+        let material = match &settings.secret {
+            Some(name) => Material::read(store, name),
+            None => Ok(Material::default()),
+        };
+        let (material, mut fault) = match material {
+            Ok(material) => (Some(material), None),
+            Err(fault) => (None, Some(fault)),
+        };
+        let mut made = None;
+        let kept = self.tokens.get_or_make(CacheKey::of("provider", &shaped_by), || {
+            let source = self.source(entry, settings, material.as_ref(), &mut fault);
+            let observer = self.rotations.of(entry);
+            let entry =
+                Entry::new(source, settings.policy, &settings.grant.origin(), observer, &self.refresher);
+            made = Some(());
+            Arc::new(Kept { entry, material: Mutex::new(material.clone()) })
+        });
+        let mut before = kept.material.lock().unwrap_or_else(PoisonError::into_inner);
+        // A secret that cannot be read leaves the source that was made of the last good one.
+        if made.is_none() && material.is_some() && *before != material {
+            let source = self.source(entry, settings, material.as_ref(), &mut fault);
+            if fault.is_none() {
+                kept.entry.replace_source(source);
+                *before = material;
+            }
+        }
+        drop(before);
+        if let Some(fault) = &fault {
+            self.rotations.key_unusable(entry, fault);
+        }
+        (Slot::Renewed(Arc::clone(&kept.entry)), fault)
+    }
+
+    fn source(
+        &self,
+        entry: &ProviderEntry,
+        settings: &TokenSettings,
+        material: Option<&Material>,
+        fault: &mut Option<SecretFault>,
+    ) -> Arc<dyn Source<Credential, SourceError>> {
+        let made = match material {
+            Some(material) => token_source(settings, material, &self.outward),
+            None => Err(fault.clone().unwrap_or(SecretFault::Name { name: String::new() })),
+        };
+        match made {
+            Ok(source) => Arc::new(Minter::new(source, dress(entry, settings), self.fingerprints.clone())),
+            Err(why) => {
+                *fault = Some(why.clone());
+                Arc::new(Unready(why))
+            }
+        }
+    }
+
+    fn keys(
+        &self,
+    ) -> MutexGuard<'_, HashMap<Arc<str>, (ProviderKind, CredentialSettings, Arc<Handle<Credential>>)>> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What one token takes in memory, its text included.
+const TOKEN_BYTES: usize = 3 << 10;
+
+/// What the provider wants on the request beside the token.
+fn dress(entry: &ProviderEntry, settings: &TokenSettings) -> Dress {
+    let user_project = match &settings.grant {
+        Grant::Google(google) => google.user_project.clone(),
+        _ => None,
+    };
+    let anthropic = entry.provider.kind == ProviderKind::Anthropic
+        && matches!(entry.provider.auth, AuthType::OAuth2 | AuthType::Oidc);
+    Dress { user_project, beta: anthropic.then_some("oauth-2025-04-20") }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("tokens", &self.tokens).finish_non_exhaustive()
+    }
+}

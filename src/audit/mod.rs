@@ -1,0 +1,1 @@
+//! What happened to credentials, for the record: one JSON object an event, to files or stdout.
