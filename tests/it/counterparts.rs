@@ -72,6 +72,7 @@ fn envoy_refuses_everything_while_no_server_answers() {
                     cluster: "openai".to_owned(),
                     provider: Some("openai".to_owned()),
                     retries: 1,
+                    ..Route::default()
                 }],
                 clusters: vec![Cluster {
                     name: "openai".to_owned(),
@@ -79,6 +80,7 @@ fn envoy_refuses_everything_while_no_server_answers() {
                         address: provider.address("openai"),
                         provider: Some("openai".to_owned()),
                     }],
+                    ..Cluster::default()
                 }],
                 tls: Tls::None,
                 message_timeout: "5s".to_owned(),

@@ -97,9 +97,9 @@ fn to(front: &mut Front, hosts: [(usize, &str); 2]) {
         address: front.clusters[at].hosts[0].address,
         provider: Some(provider.to_owned()),
     });
-    front.clusters = vec![Cluster { name: "llm".to_owned(), hosts: hosts.to_vec() }];
+    front.clusters = vec![Cluster { name: "llm".to_owned(), hosts: hosts.to_vec(), ..Cluster::default() }];
     let domain = World::domain("openai");
-    front.routes = vec![Route { domain, cluster: "llm".to_owned(), provider: None, retries: 1 }];
+    front.routes = vec![Route { domain, cluster: "llm".to_owned(), retries: 1, ..Route::default() }];
 }
 
 /// Who was asked, with what in `authorization` and in `api-key`.

@@ -1,12 +1,15 @@
 //! The issuer's keys: fetched when they are missing, not more often, and kept when the issuer is down.
 
+use std::io;
+use std::net::TcpListener;
+
 use serde_json::json;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::support::grpc::{Question, check, process};
-use crate::support::{Direct, Issuer};
+use crate::support::{Direct, Issuer, local};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_first_token_of_a_new_key_is_accepted_after_one_fetch() {
@@ -49,6 +52,34 @@ async fn a_flood_of_unknown_keys_causes_one_fetch_and_delays_nobody() {
         friend.authorization();
     }
     assert_eq!(direct.issuer.fetches(), fetched + 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn j04_j08_no_address_in_a_token_is_ever_connected_to() {
+    let direct = Direct::start();
+    let channel = direct.channel().await;
+    let attacker = TcpListener::bind(local(0)).unwrap();
+    let url = format!("http://{}/jwks", attacker.local_addr().unwrap());
+    let asked = async |header, claims, fits: bool| {
+        let token = direct.issuer.token_with_header(&header, &claims);
+        direct.secrets.add_token(&token);
+        let question = Question::chat(&token);
+        let answer = process(&channel, &question).await;
+        let checked = check(&channel, question.check()).await.unwrap().status.unwrap().code;
+        if fits {
+            assert_eq!((answer.authorization(), checked), (format!("Bearer {}", direct.key), 0));
+        } else {
+            assert_eq!((answer.no(), checked), ((401, "invalid_token"), 16), "{header} {claims}");
+        }
+    };
+    // What the issuer signed is good whatever else its header says; all else is refused.
+    asked(json!({"jku": url, "x5u": url}), json!({}), true).await;
+    asked(json!({"jku": url, "x5u": url, "kid": "of-the-attacker"}), json!({}), false).await;
+    asked(json!({"jku": url, "jwk": {"kty": "EC"}, "x5c": ["AAAA"], "kid": "x"}), json!({}), false).await;
+    asked(json!({}), json!({"iss": url}), false).await;
+    asked(json!({"jku": url}), json!({"iss": url, "jku": url}), false).await;
+    attacker.set_nonblocking(true).unwrap();
+    assert_eq!(attacker.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

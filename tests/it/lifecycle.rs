@@ -106,6 +106,14 @@ async fn a_killed_server_leaves_streams_with_an_error() {
 }
 
 #[test]
+fn a_running_server_leaves_no_core_dump() {
+    let direct = Direct::start();
+    let limits = fs::read_to_string(format!("/proc/{}/limits", direct.process.id())).unwrap();
+    let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().take(2).collect::<Vec<_>>(), ["0", "0"]);
+}
+
+#[test]
 fn a_second_server_on_a_socket_does_not_start() {
     let direct = Direct::start();
     let mode = fs::metadata(&direct.socket).unwrap().permissions().mode();

@@ -3,6 +3,7 @@
 use std::net::TcpStream;
 
 use prost::Message as _;
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -149,20 +150,13 @@ async fn rapid_resets_cost_nothing_that_stays() {
         }
     };
     flood(2_000).await;
-    let before = resident(&direct);
+    let before = direct.resident();
     flood(30_000).await;
     process(&channel, &question).await.authorization();
     direct.until_metric("bouncer_streams_active", &[], |streams| streams == 0.0);
     // A stream that stayed would be its message and more: several KiB, and there were thirty thousand.
-    let after = resident(&direct);
+    let after = direct.resident();
     assert!(after < before + (64 << 10), "{before} KiB before, {after} KiB after");
-}
-
-/// KiB of memory.
-fn resident(direct: &Direct) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", direct.process.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -174,4 +168,24 @@ async fn peers_that_hang_up_at_once_do_not_end_the_listening() {
     let channel = direct.channel().await;
     process(&channel, &Question::chat(&direct.token())).await.authorization();
     assert_eq!(direct.admin("/healthz").status, 200);
+}
+
+/// CVE-2024-47609: the loop that accepts ended with the first error.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_server_without_descriptors_accepts_again_when_there_are_some() {
+    let direct = Direct::start();
+    let question = Question::chat(&direct.token());
+    let open = direct.channel().await;
+    process(&open, &question).await.authorization();
+    let process_id = Pid::from_raw(i32::try_from(direct.process.id()).unwrap());
+    prlimit(process_id, Resource::Nofile, Rlimit { current: Some(64), maximum: Some(64) }).unwrap();
+    let silent: Vec<_> = (0..128).map(|_| TcpStream::connect(direct.grpc).unwrap()).collect();
+    direct.process.wait_for("that there are no descriptors", |line| {
+        line.contains("cannot accept a connection; trying again").then_some(())
+    });
+    // Who is there is served.
+    process(&open, &question).await.authorization();
+    drop(silent);
+    let next = timeout(PATIENCE, direct.channel()).await.expect("nobody accepts");
+    process(&next, &question).await.authorization();
 }

@@ -217,6 +217,25 @@ pub(super) const SMUGGLED: &[Case] = &[
         Allowed,
     ),
     (
+        "hints at another provider and another caller",
+        "openai",
+        |w| {
+            ["x-tenant", "x-ai-provider", "x-bouncer-provider", "x-bouncer-half", "x-model", "x-user"]
+                .iter()
+                .fold(chat().bearer(&w.token("alice")), |request, name| request.header(name, "azure"))
+        },
+        Allowed,
+    ),
+    (
+        "a body that names another service",
+        "openai",
+        |w| {
+            let body = r#"{"model":"anthropic/claude","api_base":"http://169.254.169.254","base_url":"x"}"#;
+            Request::post(CHAT, body).bearer(&w.token("alice"))
+        },
+        Allowed,
+    ),
+    (
         "a retry that the caller made up",
         "openai",
         |w| chat().bearer(&w.token("alice")).header("x-envoy-attempt-count", "7"),

@@ -45,8 +45,8 @@ impl Bouncer {
             Command::new(env!("CARGO_BIN_EXE_bouncer"))
                 .args(["serve", "--log-format", "json", "--config"])
                 .arg(files.path("bouncer.yaml"))
-                // The more it says, the more the search for secrets is worth.
-                .env("RUST_LOG", "debug"),
+                // The more it says, the more the search for secrets is worth (THREATS L02).
+                .env("RUST_LOG", "trace,h2=trace,hyper=trace,reqwest=trace,rustls=trace,tonic=trace"),
         );
         let grpc = process.wait_for("its gRPC address", |line| listening(line, "grpc"));
         let admin = process.wait_for("its admin address", |line| listening(line, "admin"));

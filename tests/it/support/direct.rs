@@ -75,6 +75,13 @@ impl Direct {
         endpoint(format!("http://{}", self.bouncer.grpc)).connect().await.unwrap()
     }
 
+    /// KiB of memory that the server takes.
+    pub(crate) fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.bouncer.process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     /// Waits until a metric is as wanted.
     #[track_caller]
     pub(crate) fn until_metric(&self, name: &str, labels: &[&str], wanted: impl Fn(f64) -> bool) {

@@ -43,7 +43,7 @@ pub(crate) enum Grpc {
 }
 
 /// A virtual host with one route.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Route {
     pub(crate) domain: String,
     pub(crate) cluster: String,
@@ -51,13 +51,17 @@ pub(crate) struct Route {
     pub(crate) provider: Option<String>,
     /// How often 5xx is tried again.
     pub(crate) retries: u32,
+    /// `filter_metadata`: namespaces, and the keys in each.
+    pub(crate) metadata: Value,
 }
 
 /// A cluster; its hosts are taken in this order, the next when the one before failed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Cluster {
     pub(crate) name: String,
     pub(crate) hosts: Vec<Host>,
+    /// As for a route.
+    pub(crate) metadata: Value,
 }
 
 /// An endpoint.
@@ -117,6 +121,9 @@ impl Front {
         }
         let mut one =
             json!({"match": {"prefix": "/"}, "route": action, "name": format!("to-{}", route.cluster)});
+        if !route.metadata.is_null() {
+            one["metadata"] = json!({"filter_metadata": route.metadata});
+        }
         if let Some(provider) = &route.provider {
             one["typed_per_filter_config"] = self.named(provider);
         }
@@ -200,7 +207,8 @@ pub(crate) fn listener(name: &str, mut filters: Vec<Value>, virtual_hosts: &Valu
 
 /// A cluster of one host and no filter.
 pub(crate) fn plain_cluster(name: &str, address: SocketAddr) -> Value {
-    cluster(&Cluster { name: name.to_owned(), hosts: vec![Host { address, provider: None }] }, &[])
+    let hosts = vec![Host { address, provider: None }];
+    cluster(&Cluster { name: name.to_owned(), hosts, ..Cluster::default() }, &[])
 }
 
 fn cluster(cluster: &Cluster, upstream_filters: &[Value]) -> Value {
@@ -216,6 +224,9 @@ fn cluster(cluster: &Cluster, upstream_filters: &[Value]) -> Value {
         "connect_timeout": "1s",
         "load_assignment": {"cluster_name": cluster.name, "endpoints": endpoints.collect::<Vec<_>>()},
     });
+    if !cluster.metadata.is_null() {
+        value["metadata"] = json!({"filter_metadata": cluster.metadata});
+    }
     if !upstream_filters.is_empty() {
         let mut filters = upstream_filters.to_vec();
         filters.push(json!({
@@ -263,7 +274,7 @@ fn ext_authz() -> Value {
         "transport_api_version": "V3",
         "grpc_service": {"envoy_grpc": {"cluster_name": "bouncer"}, "timeout": "5s"},
         "include_peer_certificate": true,
-        "route_metadata_context_namespaces": ["bouncer"],
+        "route_metadata_context_namespaces": ["bouncer", "llm"],
         "failure_mode_allow": false,
     }})
 }

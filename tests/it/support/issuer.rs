@@ -91,28 +91,29 @@ impl Issuer {
 
     /// A token of a person without MFA, with these claims changed.
     pub(crate) fn token(&self, changes: &Value) -> String {
+        self.token_with_header(&json!({}), changes)
+    }
+
+    /// The same with these members of its header changed.
+    pub(crate) fn token_with_header(&self, header: &Value, changes: &Value) -> String {
         let keys = self.shared.keys.lock().unwrap();
         let key = keys.last().unwrap();
-        self.sign(key, &key.kid, changes)
+        self.sign(key, &merged(json!({"alg": "ES256", "typ": "at+jwt", "kid": key.kid}), header), changes)
     }
 
     /// A token whose `kid` nobody has.
     pub(crate) fn token_of_unknown_kid(&self) -> String {
-        self.sign(self.shared.keys.lock().unwrap().last().unwrap(), &provider::random(), &json!({}))
+        self.token_with_header(&json!({"kid": provider::random()}), &json!({}))
     }
 
-    fn sign(&self, key: &Key, kid: &str, changes: &Value) -> String {
+    fn sign(&self, key: &Key, header: &Value, changes: &Value) -> String {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
-        let mut claims = json!({
+        let claims = json!({
             "iss": self.url(), "sub": "alice", "aud": AUDIENCE, "iat": now, "exp": now + 600,
             "auth_time": now, "amr": ["pwd"], "jti": provider::random(),
         });
-        for (name, value) in changes.as_object().unwrap() {
-            claims[name] = value.clone();
-        }
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let text =
-            format!("{}.{}", part(&json!({"alg": "ES256", "typ": "at+jwt", "kid": kid})), part(&claims));
+        let text = format!("{}.{}", part(header), part(&merged(claims, changes)));
         let signature = key.pair.sign(&SystemRandom::new(), text.as_bytes()).unwrap();
         format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
@@ -123,6 +124,13 @@ impl Drop for Issuer {
         self.shared.over.store(true, Ordering::SeqCst);
         let _ = TcpStream::connect(self.address);
     }
+}
+
+fn merged(mut object: Value, changes: &Value) -> Value {
+    for (name, value) in changes.as_object().unwrap() {
+        object[name] = value.clone();
+    }
+    object
 }
 
 fn answer(mut stream: &TcpStream, shared: &Shared) -> Option<()> {

@@ -226,11 +226,11 @@ fn route(llm: &Llm, placement: Placement) -> Route {
         domain: World::domain(&llm.name),
         cluster: llm.name.clone(),
         provider: named.then(|| llm.name.clone()),
-        retries: 0,
+        ..Route::default()
     }
 }
 
 fn cluster(llm: &Llm, provider: &ProviderEnvoy) -> Cluster {
     let host = Host { address: provider.address(&llm.name), provider: None };
-    Cluster { name: llm.name.clone(), hosts: vec![host] }
+    Cluster { name: llm.name.clone(), hosts: vec![host], ..Cluster::default() }
 }
