@@ -1,9 +1,13 @@
 //! Credentials by provider: what a request takes, and who renews it.
 
+mod answer;
+mod endpoint;
 mod error;
 mod expires_at;
+mod json;
 mod material;
 mod minter;
+mod params;
 mod settings;
 mod source;
 mod source_error;
@@ -11,9 +15,12 @@ mod sources;
 mod static_key;
 mod store;
 
+pub use answer::token as token_of;
+pub use endpoint::{Answer, TokenCall};
 pub use error::{SecretFault, Unavailable};
 pub use material::Material;
 pub use minter::{Dress, Minter, Unready};
+pub use params::Params;
 pub use settings::{
     AnthropicFederation, AzureSettings, BodyFormat, ClientAuth, ClientIdentity, ClientTls, GoogleSettings,
     Grant, OAuthGrant, OAuthSettings, OpenAiFederation, TokenEndpoint, TokenFile, TokenSettings,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::cache::Policy;
+pub use crate::outbound::{ClientIdentity, ClientTls};
 
 /// An entry whose credential is a token.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -184,24 +185,6 @@ pub struct GoogleSettings {
     pub metadata: Url,
     /// `x-goog-user-project` on every request.
     pub user_project: Option<String>,
-}
-
-/// `tls` of an entry.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct ClientTls {
-    /// PEM certificates that are trusted instead of the public ones.
-    pub ca: Option<PathBuf>,
-    /// PEM chain and key that we show.
-    pub identity: Option<ClientIdentity>,
-}
-
-/// Files of a client certificate.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ClientIdentity {
-    /// PEM chain.
-    pub certificate: PathBuf,
-    /// PEM key.
-    pub private_key: PathBuf,
 }
 
 /// What a token gets that says nothing of its end (RFC 6749 section 5.1 only recommends `expires_in`).

@@ -92,6 +92,20 @@ impl Legs {
         self.0.push(leg);
     }
 
+    /// The last one brought something that lives so long.
+    pub fn brought(&mut self, lives: Duration) {
+        if let Some(last) = self.0.last_mut() {
+            last.lives = Some(lives);
+        }
+    }
+
+    /// What the last one brought cannot be used.
+    pub fn failed(&mut self) {
+        if let Some(last) = self.0.last_mut() {
+            last.succeeded = false;
+        }
+    }
+
     /// All so far.
     pub fn iter(&self) -> impl Iterator<Item = &Leg> {
         self.0.iter()

@@ -149,14 +149,18 @@ impl SourceError {
     pub fn fault(&self) -> Fault {
         match &self.kind {
             SourceErrorKind::Outbound(OutboundError::Broken) => Fault::Bouncer,
-            SourceErrorKind::Outbound(OutboundError::InsecureUrl) | SourceErrorKind::Material(_) => {
-                Fault::Operator
-            }
+            SourceErrorKind::Outbound(
+                OutboundError::InsecureUrl
+                | OutboundError::Forbidden
+                | OutboundError::Unsendable
+                | OutboundError::TlsFile(_),
+            )
+            | SourceErrorKind::Material(_) => Fault::Operator,
             SourceErrorKind::Outbound(_) | SourceErrorKind::Answer(_) => Fault::Remote,
             SourceErrorKind::OAuth { code, .. } if code.is_passing() => Fault::Remote,
-            SourceErrorKind::OAuth { .. } => Fault::Operator,
-            SourceErrorKind::Status { status, .. } => match status {
-                400..=407 | 409 | 411..=428 => Fault::Operator,
+            SourceErrorKind::OAuth { status, .. } | SourceErrorKind::Status { status, .. } => match status {
+                // Some servers say their error with status 200.
+                200 | 400..=407 | 409 | 411..=424 | 426..=428 | 430..=499 => Fault::Operator,
                 _ => Fault::Remote,
             },
         }
@@ -185,12 +189,13 @@ impl Failure for SourceError {
             _ => None,
         };
         match (self.fault(), after) {
-            (_, Some(after)) => Retry::After(after),
             // A file that is being replaced is there again in a moment.
-            (Fault::Operator, None) if matches!(&self.kind, SourceErrorKind::Material(fault) if fault.is_passing()) => {
+            (Fault::Operator, _) if matches!(&self.kind, SourceErrorKind::Material(fault) if fault.is_passing()) => {
                 Retry::Soon
             }
-            (Fault::Operator, None) => Retry::WhenChanged,
+            // Whatever the server says of when: the same request has the same answer.
+            (Fault::Operator, _) => Retry::WhenChanged,
+            (_, Some(after)) => Retry::After(after),
             (Fault::Remote | Fault::Bouncer, None) => Retry::Soon,
         }
     }
@@ -210,7 +215,7 @@ impl Failure for SourceError {
 
 impl MaterialFault {
     const fn is_passing(&self) -> bool {
-        matches!(self, Self::File { .. } | Self::NotToken { .. })
+        matches!(self, Self::File { .. } | Self::NotToken { .. } | Self::Tls { .. })
     }
 }
 
@@ -256,18 +261,20 @@ impl fmt::Display for OAuthCode {
 }
 
 impl Description {
-    /// Takes a server's sentence, cut to 256 printable characters; nothing of it when it repeats any of `sent` (THREATS T22:
-    /// some servers echo the secret).
+    /// Takes a server's sentence, cut to 256 printable characters; nothing of it when it repeats any part of `sent`
+    /// (THREATS T22: some servers echo the secret).
     #[must_use]
     pub fn new<'a>(text: &str, sent: impl IntoIterator<Item = &'a str>) -> Self {
-        if sent.into_iter().any(|sent| sent.len() >= 4 && text.contains(sent)) {
-            return Self(None);
-        }
         let printable = |c: &char| {
             !c.is_control()
-                && !matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+                && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
         };
-        let text: String = text.chars().filter(printable).take(256).collect();
+        // Twice as much as is shown: a secret that is cut in two at the end is still found.
+        let text: String = text.chars().filter(printable).take(512).collect();
+        if sent.into_iter().any(|sent| repeats(&text, sent)) {
+            return Self(None);
+        }
+        let text: String = text.chars().take(256).collect();
         Self((!text.is_empty()).then(|| text.into_boxed_str()))
     }
 
@@ -276,6 +283,15 @@ impl Description {
     pub fn as_deref(&self) -> Option<&str> {
         self.0.as_deref()
     }
+}
+
+/// Whether `text` has a part of `sent` in it. Less than four characters of a secret are in every text.
+fn repeats(text: &str, sent: &str) -> bool {
+    let length = sent.chars().take(8).count();
+    let starts = text.char_indices().map(|(at, _)| at);
+    let ends = starts.clone().skip(length).chain([text.len()]);
+    length >= 4
+        && starts.zip(ends).any(|(from, to)| text.get(from..to).is_some_and(|part| sent.contains(part)))
 }
 
 impl fmt::Display for Description {

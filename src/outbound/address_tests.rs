@@ -1,0 +1,3 @@
+//! Which addresses a request may reach.
+
+use super::*;

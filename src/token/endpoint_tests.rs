@@ -1,0 +1,1 @@
+//! Calls against a server that says whatever a case needs.
