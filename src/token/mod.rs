@@ -1,6 +1,7 @@
 //! Credentials by provider: what a request takes, and who renews it.
 
 mod answer;
+mod assertion;
 mod endpoint;
 mod error;
 mod expires_at;
@@ -14,8 +15,10 @@ mod source_error;
 mod sources;
 mod static_key;
 mod store;
+pub mod token_file;
 
 pub use answer::token as token_of;
+pub use assertion::{AssertionHeader, RsaScheme, SigningKey, client_claims, thumbprint, unique};
 pub use endpoint::{Answer, TokenCall};
 pub use error::{SecretFault, Unavailable};
 pub use material::Material;
