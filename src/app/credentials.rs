@@ -10,7 +10,7 @@ use crate::cache::{CacheKey, Entry, Handle, Keyed, Refresher, Source};
 use crate::config::{CredentialSettings, ProviderEntry};
 use crate::credential::Credential;
 use crate::provider::{ApiKeyPlacement, AuthType, ProviderKind};
-use crate::secrets::SecretSource;
+use crate::secrets::{SecretSink, SecretSource};
 use crate::token::{
     Dress, Grant, Material, Minter, Outward, SecretFault, Slot, SourceError, StaticKey, TokenEntry,
     TokenSettings, Unready, load_static, token_source,
@@ -57,6 +57,11 @@ impl Credentials {
             }
             CredentialSettings::Token(settings) => self.token(entry, settings, store),
         }
+    }
+
+    /// From now on, refresh tokens that change are stored in `store`.
+    pub(super) fn store_in(&self, store: Arc<dyn SecretSink>) {
+        self.outward.refresh_tokens.store_in(store);
     }
 
     /// Forgets the API keys of entries that are gone.
@@ -131,6 +136,17 @@ impl Credentials {
         let mut before = kept.material.lock().unwrap_or_else(PoisonError::into_inner);
         // A secret that cannot be read leaves the source that was made of the last good one.
         if made.is_none() && material.is_some() && *before != material {
+            // A refresh token that we wrote ourselves is no other secret.
+            let own = |now: &Material, before: &Material| {
+                now.without("refresh_token") == before.without("refresh_token")
+                    && self.outward.refresh_tokens.knows(now)
+            };
+            if let (Some(now), Some(then)) = (&material, &*before)
+                && own(now, then)
+            {
+                *before = material;
+                return (Slot::Renewed(Arc::clone(&kept.entry)), fault);
+            }
             let source = self.source(entry, settings, material.as_ref(), &mut fault);
             if fault.is_none() {
                 kept.entry.replace_source(source);

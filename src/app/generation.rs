@@ -59,10 +59,11 @@ impl Builder {
 
     /// Reads every secret. The slots are those that the entries had before, where they are the same.
     pub(super) fn credentials(&self, config: &Config) -> (Vec<Slot>, SecretFaults) {
-        let store = FileSecrets::new(config.store.root.clone());
+        let store = Arc::new(FileSecrets::new(config.store.root.clone()));
+        self.credentials.store_in(Arc::clone(&store) as _);
         let mut faults = SecretFaults::new();
         let slots = config.providers.iter().map(|entry| {
-            let (slot, fault) = self.credentials.slot(entry, &store);
+            let (slot, fault) = self.credentials.slot(entry, &*store);
             faults.extend(fault.map(|fault| format!("provider {}: {fault}", entry.provider.name)));
             slot
         });

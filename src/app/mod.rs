@@ -97,7 +97,7 @@ impl App {
         let watcher = reload::watcher(&config, tls.as_deref());
         let http = Http::new()?;
         let fingerprints = FingerprintKey::random().ok_or(StartError::NoRandomness)?;
-        let outward = Outward { http: http.clone(), clock: Arc::clone(&clock) };
+        let outward = Outward::new(http.clone(), Arc::clone(&clock));
         let rotations = Arc::new(Rotations::new(Arc::clone(&metrics)));
         let credentials = Credentials::new(outward, fingerprints, rotations);
         let builder = Builder::new(http, Arc::clone(&metrics), credentials);

@@ -31,7 +31,7 @@ pub(super) struct Filter {
 /// How a name becomes addresses: by the system, or by a test.
 pub(super) type Lookup = Arc<dyn Fn(String) -> LookingUp + Send + Sync>;
 
-type LookingUp = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+pub(super) type LookingUp = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
 /// A name leads nowhere that may be gone to.
 #[derive(Debug, Error)]
@@ -79,23 +79,23 @@ impl Reach {
 }
 
 impl Filter {
-    pub(super) fn new(reach: Reach) -> Self {
-        // RFC 6761 section 6.3: localhost is never anything else, whatever a name server says.
-        let lookup = |name: String| -> LookingUp {
-            Box::pin(async move {
-                if name.eq_ignore_ascii_case("localhost") {
-                    let both = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-                    return Ok(both.map(|address| SocketAddr::new(address, 0)).to_vec());
-                }
-                Ok(tokio::net::lookup_host((name, 0)).await?.collect())
-            })
-        };
-        Self::with(reach, Arc::new(lookup))
-    }
-
-    pub(super) fn with(reach: Reach, lookup: Lookup) -> Self {
+    pub(super) fn new(reach: Reach, lookup: Lookup) -> Self {
         Self { reach, lookup }
     }
+}
+
+/// Asks the system.
+pub(super) fn system() -> Lookup {
+    Arc::new(|name| {
+        Box::pin(async move {
+            // RFC 6761 section 6.3: never anything else, whatever a name server says.
+            if name.trim_end_matches('.').eq_ignore_ascii_case("localhost") {
+                let both = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+                return Ok(both.map(|address| SocketAddr::new(address, 0)).to_vec());
+            }
+            Ok(tokio::net::lookup_host((name, 0)).await?.collect())
+        })
+    })
 }
 
 impl Resolve for Filter {

@@ -7,17 +7,18 @@ use std::time::Duration;
 use reqwest::{Client, ClientBuilder, redirect};
 use url::Url;
 
-use super::address::{Filter, is_loopback};
+use super::address::{Filter, Lookup, is_loopback};
 use super::tls::{Loaded, Stamp};
 use super::{ClientTls, OutboundError, Reach};
 
 const CONNECT: Duration = Duration::from_secs(3);
 
 /// Clients for every reach.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Clients {
     public: Three,
     own: Option<Arc<Own>>,
+    lookup: Lookup,
 }
 
 /// One client for each way.
@@ -34,22 +35,25 @@ struct Three {
 /// Clients with TLS of their own, and which version of the files they are made of.
 struct Own {
     tls: ClientTls,
+    lookup: Lookup,
     made: Mutex<Option<(Stamp, Three)>>,
 }
 
 impl Clients {
-    pub(super) fn new() -> Result<Self, OutboundError> {
+    pub(super) fn new(lookup: Lookup) -> Result<Self, OutboundError> {
         // The provider of the process, if `serve` did not choose it before; whoever was first stays.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let public = Three::build(|builder| builder)
+        let public = Three::build(&lookup, |builder| builder)
             // No roots on this machine: an empty set refuses every https server instead of stopping the start.
-            .or_else(|_| Three::build(|builder| builder.tls_certs_only([])))?;
-        Ok(Self { public, own: None })
+            .or_else(|_| Three::build(&lookup, |builder| builder.tls_certs_only([])))?;
+        Ok(Self { public, own: None, lookup })
     }
 
     pub(super) fn with_tls(&self, tls: ClientTls) -> Self {
-        let own = (!tls.is_default()).then(|| Arc::new(Own { tls, made: Mutex::default() }));
-        Self { public: self.public.clone(), own }
+        let lookup = Arc::clone(&self.lookup);
+        let own = Own { tls, lookup, made: Mutex::default() };
+        let own = (!own.tls.is_default()).then(|| Arc::new(own));
+        Self { own, ..self.clone() }
     }
 
     pub(super) fn tls(&self) -> Option<&ClientTls> {
@@ -77,14 +81,14 @@ impl Clients {
 }
 
 impl Three {
-    fn build(with: impl Fn(ClientBuilder) -> ClientBuilder) -> Result<Self, OutboundError> {
-        let of_world = || with(builder(Reach::World));
+    fn build(lookup: &Lookup, with: impl Fn(ClientBuilder) -> ClientBuilder) -> Result<Self, OutboundError> {
+        let of_world = || with(builder(Reach::World, lookup));
         let made = |builder: ClientBuilder| builder.build().map_err(|_| OutboundError::Client);
         Ok(Self {
             world: made(of_world())?,
             loopback: made(of_world().no_proxy())?,
             // Metadata services speak http.
-            metadata: made(builder(Reach::Metadata).no_proxy().tls_certs_only([]))?,
+            metadata: made(builder(Reach::Metadata, lookup).no_proxy().tls_certs_only([]))?,
         })
     }
 }
@@ -99,14 +103,21 @@ impl Own {
             return Ok(three.clone());
         }
         let loaded: Loaded = self.tls.load().map_err(OutboundError::TlsFile)?;
-        let three =
-            Three::build(|builder| loaded.apply(builder)).map_err(|error| match &self.tls.identity {
+        let three = Three::build(&self.lookup, |builder| loaded.apply(builder)).map_err(|error| {
+            match &self.tls.identity {
                 // Each file can be read alone: the key is not the certificate's.
                 Some(_) => OutboundError::TlsFile(super::TlsFile::PrivateKey),
                 None => error,
-            })?;
+            }
+        })?;
         *made = Some((stamp, three.clone()));
         Ok(three)
+    }
+}
+
+impl fmt::Debug for Clients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Clients").field("own", &self.own).finish_non_exhaustive()
     }
 }
 
@@ -116,7 +127,7 @@ impl fmt::Debug for Own {
     }
 }
 
-fn builder(reach: Reach) -> ClientBuilder {
+fn builder(reach: Reach, lookup: &Lookup) -> ClientBuilder {
     Client::builder()
         .tls_backend_rustls()
         .redirect(redirect::Policy::none())
@@ -125,6 +136,6 @@ fn builder(reach: Reach) -> ClientBuilder {
         // Calls are minutes apart: a connection that was kept would be gone when it is needed, and its name is to be
         // resolved and judged each time.
         .pool_max_idle_per_host(0)
-        .dns_resolver(Filter::new(reach))
+        .dns_resolver(Filter::new(reach, Arc::clone(lookup)))
         .user_agent(concat!("bouncer/", env!("CARGO_PKG_VERSION")))
 }

@@ -10,7 +10,9 @@ use reqwest::{Body, Method};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::address::Forbidden;
+#[cfg(test)]
+use super::address::Lookup;
+use super::address::{Forbidden, system};
 use super::clients::Clients;
 use super::request::KEPT;
 use super::{ClientTls, OutboundError, Reach, Request, Response};
@@ -40,7 +42,12 @@ impl Http {
     }
 
     pub(super) fn with_deadline(deadline: Duration) -> Result<Self, OutboundError> {
-        Ok(Self { clients: Clients::new()?, deadline })
+        Ok(Self { clients: Clients::new(system())?, deadline })
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_lookup(lookup: Lookup, deadline: Duration) -> Result<Self, OutboundError> {
+        Ok(Self { clients: Clients::new(lookup)?, deadline })
     }
 
     /// The same with TLS of its own. The files are read when they are first needed, and again when they changed.

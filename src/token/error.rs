@@ -26,6 +26,8 @@ pub enum SecretFault {
     Missing { name: String, path: String },
     #[error("secret {name:?} has none of the keys {keys}")]
     NoKey { name: String, keys: &'static str },
+    #[error("there is no credential_ref, and this way to a token needs a secret with {keys}")]
+    NoSecret { keys: &'static str },
     #[error("secret {name:?} has several of the keys {keys}, and they differ")]
     Ambiguous { name: String, keys: &'static str },
     #[error("secret {name:?}: {path} cannot be read: {kind}")]
@@ -36,4 +38,14 @@ pub enum SecretFault {
     NotText { name: String, key: String },
     #[error("secret {name:?}: expires_at is neither RFC 3339 (2027-01-31T00:00:00Z) nor Unix seconds")]
     ExpiresAt { name: String },
+    #[error("secret {name:?} has both of {keys}: client_auth has to say which one counts")]
+    Undecided { name: String, keys: &'static str },
+    #[error(
+        "secret {name:?}: private_key is no PEM key of RSA (2048 bits and more) or of the curve P-256 or P-384"
+    )]
+    PrivateKey { name: String },
+    #[error("secret {name:?}: certificate is not PEM")]
+    Certificate { name: String },
+    #[error("client_auth tls_client_auth needs tls.certificate and tls.private_key")]
+    NoClientCertificate,
 }

@@ -81,4 +81,20 @@ impl Material {
         let fields = self.fields.iter().filter(|(name, _)| *name != key).cloned().collect();
         Self { name: self.name.clone(), fields }
     }
+
+    /// Whether it has a refresh token.
+    #[must_use]
+    pub fn is_refreshed(&self) -> bool {
+        self.find("refresh_token").is_some()
+    }
+
+    /// The fault of having none of `keys`.
+    #[must_use]
+    pub fn lacks(&self, keys: &'static str) -> SecretFault {
+        if self.name.is_empty() {
+            SecretFault::NoSecret { keys }
+        } else {
+            SecretFault::NoKey { name: self.name.clone(), keys }
+        }
+    }
 }

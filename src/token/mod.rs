@@ -2,19 +2,24 @@
 
 mod answer;
 mod assertion;
+mod client_auth;
 mod endpoint;
 mod error;
 mod expires_at;
+mod federation;
 mod json;
 mod material;
 mod minter;
+mod oauth;
 mod params;
+mod refresh_tokens;
 mod settings;
 mod source;
 mod source_error;
 mod sources;
 mod static_key;
 mod store;
+mod token_endpoint;
 pub mod token_file;
 
 pub use answer::token as token_of;
@@ -23,7 +28,9 @@ pub use endpoint::{Answer, TokenCall};
 pub use error::{SecretFault, Unavailable};
 pub use material::Material;
 pub use minter::{Dress, Minter, Unready};
+pub use oauth::is_reserved;
 pub use params::Params;
+pub use refresh_tokens::RefreshTokens;
 pub use settings::{
     AnthropicFederation, AzureSettings, BodyFormat, ClientAuth, ClientIdentity, ClientTls, GoogleSettings,
     Grant, OAuthGrant, OAuthSettings, OpenAiFederation, TokenEndpoint, TokenFile, TokenSettings,

@@ -166,6 +166,13 @@ impl SourceError {
         }
     }
 
+    /// Whether the server understood the request and refused what was presented.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self.kind, SourceErrorKind::OAuth { .. } | SourceErrorKind::Status { .. })
+            && self.fault() == Fault::Operator
+    }
+
     /// Its code in records and metrics.
     #[must_use]
     pub fn code(&self) -> &'static str {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Material, SecretFault, TokenSettings, TokenSource};
+use super::federation::Federation;
+use super::oauth::OAuth;
+use super::{Grant, Material, RefreshTokens, SecretFault, TokenSettings, TokenSource};
 use crate::base::Clock;
 use crate::outbound::Http;
 
@@ -13,6 +15,8 @@ pub struct Outward {
     pub http: Http,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Refresh tokens that change with every use.
+    pub refresh_tokens: Arc<RefreshTokens>,
 }
 
 /// The source of `settings`, with `material` from the secret that they name.
@@ -24,8 +28,21 @@ pub fn token_source(
     material: &Material,
     outward: &Outward,
 ) -> Result<Arc<dyn TokenSource>, SecretFault> {
-    let _ = (settings, outward);
-    Err(SecretFault::NoKey { name: material.name().to_owned(), keys: "client_id" })
+    let outward = Outward { http: outward.http.with_tls(settings.tls.clone()), ..outward.clone() };
+    Ok(match &settings.grant {
+        Grant::OAuth(oauth) => Arc::new(OAuth::new(oauth, settings, material, outward)?),
+        Grant::OpenAi(federation) => Arc::new(Federation::openai(federation, outward)),
+        Grant::Anthropic(federation) => Arc::new(Federation::anthropic(federation, outward)),
+        Grant::Azure(_) | Grant::Google(_) => return Err(material.lacks("client_id")),
+    })
+}
+
+impl Outward {
+    /// With no refresh tokens yet.
+    #[must_use]
+    pub fn new(http: Http, clock: Arc<dyn Clock>) -> Self {
+        Self { http, clock, refresh_tokens: Arc::default() }
+    }
 }
 
 impl std::fmt::Debug for Outward {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::MaterialFault;
+use super::{MaterialFault, SourceError};
 use crate::base::Secret;
 
 /// No token is longer.
@@ -30,6 +30,16 @@ pub async fn read(path: &Path) -> Result<Secret<String>, MaterialFault> {
         }
         Err(fault) => Err(fault),
     }
+}
+
+/// Reads several, in their order.
+pub(super) async fn read_all(files: &[&Path]) -> Result<Vec<Secret<String>>, SourceError> {
+    let mut tokens = Vec::with_capacity(files.len());
+    for file in files {
+        let token = read(file).await;
+        tokens.push(token.map_err(|fault| SourceError::new("token file", None, fault))?);
+    }
+    Ok(tokens)
 }
 
 async fn once(path: &Path) -> Result<Secret<String>, MaterialFault> {

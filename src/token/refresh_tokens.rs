@@ -1,0 +1,162 @@
+//! Refresh tokens that change with every use (RFC 6749 section 6): the one that counts is kept here, and in the store.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Material;
+use crate::base::Secret;
+use crate::secrets::SecretSink;
+
+/// The key of the secret.
+const KEY: &str = "refresh_token";
+
+/// So many of the latest are known again. The store shows the last but one for a moment.
+const KNOWN: usize = 8;
+
+/// No refresh token is longer.
+const LONGEST: usize = 16 << 10;
+
+/// The refresh tokens of all secrets. One for the process: a reload must not begin again with one that is used up.
+#[derive(Default)]
+pub struct RefreshTokens {
+    chains: Mutex<HashMap<String, Arc<Chain>>>,
+    sink: Mutex<Option<Arc<dyn SecretSink>>>,
+}
+
+/// The refresh tokens of one secret, one after the other.
+pub(super) struct Chain {
+    secret: String,
+    links: Mutex<Links>,
+    turn: tokio::sync::Mutex<()>,
+}
+
+struct Links {
+    /// What the secret held at first, what came since, and last what counts.
+    known: Vec<Secret<String>>,
+    stored: bool,
+}
+
+/// The right to use the token: nobody else does meanwhile.
+pub(super) struct Turn<'a> {
+    chain: &'a Chain,
+    _turn: tokio::sync::MutexGuard<'a, ()>,
+}
+
+impl RefreshTokens {
+    /// From now on, new refresh tokens are stored there.
+    pub fn store_in(&self, sink: Arc<dyn SecretSink>) {
+        *self.sink.lock().unwrap_or_else(PoisonError::into_inner) = Some(sink);
+    }
+
+    /// Whether the refresh token of `material` is one that was seen here: then it says nothing new.
+    #[must_use]
+    pub fn knows(&self, material: &Material) -> bool {
+        let chains = self.chains();
+        match (material.find(KEY), chains.get(material.name())) {
+            (Some(token), Some(chain)) => chain.links().known.contains(token),
+            _ => false,
+        }
+    }
+
+    /// The chain of the secret `name`, which holds `seed`: the one that goes on from it, else a new one.
+    pub(super) fn chain(&self, name: &str, seed: &Secret<String>) -> Arc<Chain> {
+        let mut chains = self.chains();
+        if let Some(chain) = chains.get(name)
+            && chain.links().known.contains(seed)
+        {
+            return Arc::clone(chain);
+        }
+        let links = Mutex::new(Links { known: vec![seed.clone()], stored: true });
+        let chain = Arc::new(Chain { secret: name.to_owned(), links, turn: tokio::sync::Mutex::default() });
+        chains.insert(name.to_owned(), Arc::clone(&chain));
+        chain
+    }
+
+    fn chains(&self) -> MutexGuard<'_, HashMap<String, Arc<Chain>>> {
+        self.chains.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Chain {
+    /// Waits for the right to use the token.
+    pub(super) async fn turn(&self) -> Turn<'_> {
+        Turn { _turn: self.turn.lock().await, chain: self }
+    }
+
+    fn links(&self) -> MutexGuard<'_, Links> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Turn<'_> {
+    /// The one that counts.
+    pub(super) fn current(&self) -> Secret<String> {
+        self.chain.links().known.last().cloned().unwrap_or_else(|| Secret::new(String::new()))
+    }
+
+    /// The server sent another one. One that is none leaves the old one.
+    pub(super) fn replace(&self, next: &Secret<String>) {
+        let text = next.expose();
+        // RFC 6749 appendix A.17.
+        let fit =
+            (1..=LONGEST).contains(&text.len()) && text.bytes().all(|byte| (0x20..=0x7e).contains(&byte));
+        let mut links = self.chain.links();
+        if !fit || links.known.last() == Some(next) {
+            return;
+        }
+        links.known.push(next.clone());
+        if links.known.len() > KNOWN {
+            // Not the first: the store still holds it where nothing can be written.
+            links.known.remove(1);
+        }
+        links.stored = false;
+    }
+
+    /// Stores it where that was not done yet. What cannot be stored is used all the same, and lost at the next start.
+    pub(super) async fn store(&self, all: &RefreshTokens) {
+        let value = {
+            let links = self.chain.links();
+            match links.known.last() {
+                Some(value) if !links.stored => value.clone(),
+                _ => return,
+            }
+        };
+        let name = self.chain.secret.clone();
+        let sink = all.sink.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // On its own thread to its end, also where who waits for it gives up.
+        let written = tokio::task::spawn_blocking(move || match sink {
+            Some(sink) => {
+                sink.write(&name, KEY, value.expose().as_bytes()).map_err(|error| error.to_string())
+            }
+            None => Err("there is no store that takes it".to_owned()),
+        });
+        let secret = &*self.chain.secret;
+        match written.await {
+            Ok(Ok(())) => self.chain.links().stored = true,
+            Ok(Err(error)) => tracing::error!(
+                secret,
+                error,
+                "a new refresh token could not be stored, and the one in the store is used up: make the secret's folder \
+                 writable, or put a new refresh token there before the next start"
+            ),
+            Err(_) => tracing::error!(secret, "storing a new refresh token broke"),
+        }
+    }
+}
+
+impl fmt::Debug for RefreshTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RefreshTokens").field("secrets", &self.chains().len()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chain").field("secret", &self.secret).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[path = "refresh_tokens_tests.rs"]
+mod tests;
