@@ -19,7 +19,7 @@ pub(super) const JWT_BEARER_ASSERTION: &str = "urn:ietf:params:oauth:client-asse
 #[derive(Debug)]
 pub(super) enum Client {
     /// In the header `authorization`.
-    Basic(Secret<String>),
+    Basic { header: Secret<String>, secret: Secret<String> },
     /// In the body.
     Post { id: String, secret: Secret<String> },
     /// By a JWT that it signs.
@@ -58,7 +58,7 @@ impl Client {
             (Err(fault), Need::Client) => Err(fault),
         };
         match method {
-            Some(ClientAuth::Basic) => Ok(Self::Basic(basic(&id()?, secret()?))),
+            Some(ClientAuth::Basic) => Ok(Self::basic(&id()?, secret()?)),
             Some(ClientAuth::Post) => Ok(Self::Post { id: id()?, secret: secret()?.clone() }),
             Some(ClientAuth::PrivateKeyJwt) => Self::private_key_jwt(id()?, material),
             Some(ClientAuth::TlsClientAuth) if tls.identity.is_none() => {
@@ -71,7 +71,7 @@ impl Client {
                     name: material.name().to_owned(),
                     keys: "client_secret, private_key",
                 }),
-                (Some(secret), None) => Ok(Self::Basic(basic(&id()?, secret))),
+                (Some(secret), None) => Ok(Self::basic(&id()?, secret)),
                 (None, Some(_)) => Self::private_key_jwt(id()?, material),
                 // A public client has nothing but its name, and no server gives it a token for that alone.
                 (None, None)
@@ -82,6 +82,18 @@ impl Client {
                 }
                 (None, None) => named(need),
             },
+        }
+    }
+
+    fn basic(id: &str, secret: &Secret<String>) -> Self {
+        Self::Basic { header: basic(id, secret), secret: secret.clone() }
+    }
+
+    /// The secret that it shows in another form.
+    pub(super) fn secret(&self) -> Option<&Secret<String>> {
+        match self {
+            Self::Basic { secret, .. } => Some(secret),
+            _ => None,
         }
     }
 
@@ -105,7 +117,7 @@ impl Client {
     ) -> Result<(Params, Option<Secret<String>>), SourceErrorKind> {
         Ok(match self {
             // Never both ways at once, and never in the URL (RFC 6749 section 2.3).
-            Self::Basic(header) => (params, Some(header.clone())),
+            Self::Basic { header, .. } => (params, Some(header.clone())),
             Self::Post { id, secret } => {
                 (params.with("client_id", id).with_secret("client_secret", secret), None)
             }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use reqwest::Method;
 use url::Url;
+use url::form_urlencoded::byte_serialize;
+use zeroize::Zeroizing;
 
 use super::json::{Json, Object};
 use super::{
@@ -24,6 +26,7 @@ pub struct TokenCall<'a> {
     url: &'a Url,
     reach: Reach,
     headers: Vec<(Cow<'static, str>, Secret<String>)>,
+    hidden: Vec<Secret<String>>,
     body: Body,
 }
 
@@ -46,19 +49,19 @@ impl<'a> TokenCall<'a> {
     /// A POST of `params`. `leg` is what the exchange is called in records.
     #[must_use]
     pub fn post(leg: &'static str, url: &'a Url, params: Params, format: BodyFormat) -> Self {
-        Self { leg, url, reach: Reach::World, headers: Vec::new(), body: Body::Post(params, format) }
+        Self::new(leg, url, Body::Post(params, format))
     }
 
     /// A GET.
     #[must_use]
     pub fn get(leg: &'static str, url: &'a Url) -> Self {
-        Self { leg, url, reach: Reach::World, headers: Vec::new(), body: Body::Get }
+        Self::new(leg, url, Body::Get)
     }
 
     /// A PUT of nothing, as AWS's metadata service wants it.
     #[must_use]
     pub fn put(leg: &'static str, url: &'a Url) -> Self {
-        Self { leg, url, reach: Reach::World, headers: Vec::new(), body: Body::Put }
+        Self::new(leg, url, Body::Put)
     }
 
     /// The same to the machine's metadata service, and nowhere else. Only for sources whose token is the machine's identity.
@@ -75,14 +78,30 @@ impl<'a> TokenCall<'a> {
         self
     }
 
-    /// What of it nobody may see, wherever it comes back.
-    fn secrets(&self) -> impl Iterator<Item = &str> {
+    /// The same; no error about it will show `secret`, which stands in it in another form.
+    #[must_use]
+    pub fn hiding(mut self, secret: &Secret<String>) -> Self {
+        self.hidden.push(secret.clone());
+        self
+    }
+
+    fn new(leg: &'static str, url: &'a Url, body: Body) -> Self {
+        Self { leg, url, reach: Reach::World, headers: Vec::new(), hidden: Vec::new(), body }
+    }
+
+    /// What of it nobody may see, wherever it comes back, also as it stands in a form.
+    fn secrets(&self) -> Vec<Zeroizing<String>> {
         let params = match &self.body {
             Body::Post(params, _) => Some(params.secrets()),
             Body::Get | Body::Put => None,
         };
-        let headers = self.headers.iter().flat_map(|(_, value)| value.expose().split(' '));
-        params.into_iter().flatten().chain(headers)
+        // What is shorter says how a request is meant (`Metadata: true`). A scheme before the secret is none.
+        let headers = self.headers.iter().map(|(_, value)| value.expose().as_str());
+        let headers = headers.filter(|value| value.len() >= 16).flat_map(|value| value.rsplit(' ').take(1));
+        let hidden = self.hidden.iter().map(|secret| secret.expose().as_str());
+        let plain = params.into_iter().flatten().chain(headers).chain(hidden);
+        let both = |secret: &str| [secret.to_owned(), byte_serialize(secret.as_bytes()).collect()];
+        plain.flat_map(both).map(Zeroizing::new).collect()
     }
 
     fn request(&self) -> Request<'a> {
@@ -191,7 +210,9 @@ fn refusal(response: &Response, call: &TokenCall<'_>, now: UnixTime) -> SourceEr
         }
         _ => return SourceErrorKind::Status { status, retry_after },
     };
-    SourceErrorKind::OAuth { code, status, description: Description::new(text, call.secrets()), retry_after }
+    let secrets = call.secrets();
+    let description = Description::new(text, secrets.iter().map(|secret| secret.as_str()));
+    SourceErrorKind::OAuth { code, status, description, retry_after }
 }
 
 /// `Retry-After` (RFC 9110 section 10.2.3): seconds or a date. Nonsense is none.

@@ -97,4 +97,9 @@ impl Material {
             SecretFault::NoKey { name: self.name.clone(), keys }
         }
     }
+
+    #[cfg(test)]
+    pub(super) fn of(name: &str, fields: impl IntoIterator<Item = (&'static str, Secret<String>)>) -> Self {
+        Self { name: name.to_owned(), fields: fields.into_iter().collect() }
+    }
 }

@@ -19,6 +19,8 @@ mod source_error;
 mod sources;
 mod static_key;
 mod store;
+#[cfg(test)]
+mod testing;
 mod token_endpoint;
 pub mod token_file;
 

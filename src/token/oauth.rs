@@ -102,13 +102,23 @@ impl OAuth {
     async fn grant(&self, legs: &mut Legs) -> Result<Token, SourceError> {
         let files = self.settings.grant.files();
         let presented = token_file::read_all(&files).await?;
+        self.present_or_again(&files, presented, legs).await
+    }
+
+    async fn present_or_again(
+        &self,
+        files: &[&Path],
+        presented: Vec<Secret<String>>,
+        legs: &mut Legs,
+    ) -> Result<Token, SourceError> {
         match self.present(&presented, legs).await {
             // The file may have been replaced just as its token ended.
-            Err(error) if !files.is_empty() && error.is_refusal() => match token_file::read_all(&files).await
-            {
-                Ok(again) if again != presented => self.present(&again, legs).await,
-                _ => Err(error),
-            },
+            Err(error) if !files.is_empty() && error.is_refusal() => {
+                match token_file::read_all(files).await {
+                    Ok(again) if again != presented => self.present(&again, legs).await,
+                    _ => Err(error),
+                }
+            }
             result => result,
         }
     }
@@ -154,6 +164,9 @@ impl OAuth {
         let mut call = TokenCall::post(LEG, &url, params, self.settings.body);
         if let Some(header) = header {
             call = call.with_header("authorization", header);
+        }
+        if let Some(secret) = self.client.secret() {
+            call = call.hiding(secret);
         }
         Ok((self.outward.call(call, legs).await?, error))
     }
