@@ -21,6 +21,10 @@ mod policy;
 mod refresher;
 mod single_flight;
 mod sync;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use backoff::{Retry, chance};
 pub use entry::{
