@@ -27,8 +27,11 @@ pub(super) struct Credentials {
     fingerprints: FingerprintKey,
     rotations: Arc<Rotations>,
     tokens: Keyed<Kept>,
-    keys: Mutex<HashMap<Arc<str>, (ProviderKind, CredentialSettings, Arc<Handle<Credential>>)>>,
+    keys: Mutex<Keys>,
 }
+
+/// The API keys in use, by entry, and what they were made for.
+type Keys = HashMap<Arc<str>, (ProviderKind, CredentialSettings, Arc<Handle<Credential>>)>;
 
 /// A token's slot, and what its source is made of.
 struct Kept {
@@ -164,9 +167,7 @@ impl Credentials {
         }
     }
 
-    fn keys(
-        &self,
-    ) -> MutexGuard<'_, HashMap<Arc<str>, (ProviderKind, CredentialSettings, Arc<Handle<Credential>>)>> {
+    fn keys(&self) -> MutexGuard<'_, Keys> {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

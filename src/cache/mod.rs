@@ -13,6 +13,7 @@
 
 mod backoff;
 mod entry;
+mod exchange;
 mod handle;
 mod key;
 mod keyed;
@@ -27,9 +28,8 @@ pub(crate) mod testing;
 mod tests;
 
 pub use backoff::{Retry, chance};
-pub use entry::{
-    Entry, Exchange, Failure, Observer, Obtained, Obtaining, Outcome, Reason, Rejection, Setback, Source,
-};
+pub use entry::{Entry, Rejection};
+pub use exchange::{Exchange, Failure, Observer, Obtained, Obtaining, Outcome, Reason, Setback, Source};
 pub use handle::{Availability, Handle, Held};
 pub use key::CacheKey;
 pub use keyed::Keyed;

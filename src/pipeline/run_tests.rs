@@ -51,6 +51,7 @@ fn snapshot(on_no_provider: OnNoProvider, path_prefix: Option<&str>) -> Snapshot
         generation: 1,
         tokens: Store::new(handles.collect::<Vec<_>>()),
         catalog: Catalog::new(providers).unwrap(),
+        credential_headers: callers.token_headers().to_vec(),
         callers: Arc::new(callers),
         on_no_provider,
     }
@@ -193,16 +194,19 @@ fn our_own_token_on_a_retry_is_never_taken_for_the_callers() {
 fn after_a_failover_the_first_providers_key_is_known_too() {
     let snapshot = snapshot(OnNoProvider::Deny, None);
     let kind = ProviderKind::OpenAi;
-    let other = ApiKey {
-        key: Secret::new("sk-another".to_owned()),
-        organization: None,
-        project: None,
-        expires_at: None,
-    };
-    put(snapshot.tokens.slot(1).unwrap().handle(), &other, kind);
-    let lines = [("authorization", "Bearer sk-another")];
-    let retry = view(Asked { lines: &lines, upstream: true, ..ASKED });
-    refused(run(&snapshot, &retry, now(NOW), Patience::Fresh), Cause::RetryWithoutFacts);
+    // The second would even verify.
+    for authorization in ["Bearer sk-another".to_owned(), bearer(r#"["mfa"]"#, "k1")] {
+        let other = ApiKey {
+            key: Secret::new(authorization.trim_start_matches("Bearer ").to_owned()),
+            organization: None,
+            project: None,
+            expires_at: None,
+        };
+        put(snapshot.tokens.slot(1).unwrap().handle(), &other, kind);
+        let lines = [("authorization", authorization.as_str())];
+        let retry = view(Asked { lines: &lines, upstream: true, ..ASKED });
+        refused(run(&snapshot, &retry, now(NOW), Patience::Fresh), Cause::RetryWithoutFacts);
+    }
 }
 
 #[test]

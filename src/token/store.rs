@@ -124,14 +124,8 @@ impl Store {
         }
     }
 
-    /// Whether the credential of the provider at `index`, or the one before it, stands among `headers`: what the first
-    /// attempt attached, seen again by an upstream filter on a retry.
-    #[must_use]
-    pub fn is_on(&self, index: usize, headers: &Headers<'_>) -> bool {
-        self.slot(index).is_some_and(|slot| slot.is_on(headers))
-    }
-
-    /// Whether any provider's does.
+    /// Whether some provider's credential, or the one before it, stands among `headers`: what an earlier attempt attached,
+    /// seen again by an upstream filter on a retry.
     #[must_use]
     pub fn any_is_on(&self, headers: &Headers<'_>) -> bool {
         self.0.iter().any(|slot| slot.is_on(headers))

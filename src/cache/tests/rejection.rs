@@ -60,3 +60,18 @@ async fn where_nothing_better_can_be_had_a_rejected_value_serves_on_without_a_wa
     assert_eq!(bench.request().await, Some(1));
     assert_eq!(bench.entry.with(bench.clock.now(), |held| held.value), Ok(1), "callers can provoke refusals");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_that_was_replaced_renews_nothing() {
+    let bench = Bench::new(RefreshPolicy::PreExpiry, HOUR);
+    assert_eq!(bench.request().await, Some(1));
+    tokio::time::sleep(HOUR / 2).await;
+    let id = bench.entry.handle().held().unwrap().id;
+    assert_eq!(bench.entry.reject(id), Rejection::Renewing);
+    assert_eq!(bench.request().await, Some(2));
+    // Past the first value's own deadline, before the second's.
+    tokio::time::sleep(HOUR / 2).await;
+    assert_eq!(bench.request().await, Some(2));
+    settle().await;
+    assert_eq!(bench.source.asked(), 2);
+}
