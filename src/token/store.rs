@@ -46,6 +46,15 @@ impl Slot {
         }
     }
 
+    /// Why the token cannot be renewed right now; none while it can, and for a key.
+    #[must_use]
+    pub fn trouble(&self) -> Option<SourceError> {
+        match self {
+            Self::Fixed(_) => None,
+            Self::Renewed(entry) => entry.setback().map(|setback| setback.error),
+        }
+    }
+
     fn with<R>(&self, now: Now, take: impl FnOnce(&Held<Credential>) -> R) -> Result<R, Unavailable> {
         match self {
             Self::Fixed(handle) => Ok(handle.with_last_good(now, take)?),
