@@ -49,6 +49,11 @@ impl Credentials {
         Self { outward, refresher, fingerprints, rotations, tokens, keys: Mutex::default() }
     }
 
+    /// What credentials have their names from.
+    pub(super) fn fingerprints(&self) -> &FingerprintKey {
+        &self.fingerprints
+    }
+
     /// The slot of `entry`, the one that it had before where it is still the same credential. Nothing is read yet.
     pub(super) fn slot(
         &self,

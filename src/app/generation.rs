@@ -56,7 +56,7 @@ impl Builder {
             catalog,
             credential_headers: credential_headers(&callers, config),
             callers,
-            tokens: Store::new(slots),
+            tokens: Store::new(slots, self.credentials.fingerprints().clone()),
             on_no_provider: config.on_no_provider,
         };
         Ok((Generation::new(snapshot, key_sets, &self.metrics), faults))
@@ -105,11 +105,12 @@ impl Builder {
 fn credential_headers(callers: &Callers, config: &Config) -> Vec<String> {
     let mut names = callers.token_headers().to_vec();
     for entry in &config.providers {
-        // Tokens are sent in `authorization` and `x-goog-user-project`, which are stripped anyway.
-        if let CredentialSettings::ApiKey { placement, .. } = &entry.credential
-            && !names.contains(&placement.header)
-        {
-            names.push(placement.header.clone());
+        let name = match &entry.credential {
+            CredentialSettings::ApiKey { placement, .. } => placement.header.as_str(),
+            CredentialSettings::Token(_) => "authorization",
+        };
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
         }
     }
     names

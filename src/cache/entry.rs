@@ -46,7 +46,7 @@ struct Standing<V, E> {
     /// Counts the sources: what an older one brings is not the last word.
     version: u64,
     failures: u32,
-    setback: Option<Setback<E>>,
+    setback: Option<Box<Setback<E>>>,
     forced_at: Option<Instant>,
     /// The deadline that counts; others in the heap were replaced.
     next: Option<Instant>,
@@ -147,7 +147,7 @@ where
     /// The failure that is the answer right now.
     pub fn setback(&self) -> Option<Setback<E>> {
         let now = self.now().instant;
-        self.standing().setback.clone().filter(|setback| now < setback.next)
+        self.standing().setback.as_deref().filter(|setback| now < setback.next).cloned()
     }
 
     /// From now on values come from `source`. What is held stays in use until the new source brought one, which it is
@@ -288,7 +288,7 @@ where
         if newer {
             standing.reason = Some(Reason::SecretChanged);
         } else {
-            standing.setback = Some(setback.clone());
+            standing.setback = Some(Box::new(setback.clone()));
         }
         let wanted = left.is_some() || self.policy.refresh == RefreshPolicy::Proactive;
         if newer || wanted && self.policy.refresh != RefreshPolicy::Lazy {

@@ -151,6 +151,10 @@ impl<T> Future for Follower<T> {
         });
         let Some(told) = told else { return Poll::Pending };
         state.waiting.remove(place);
+        if state.waiting.is_empty() {
+            // There are very many flights, and most of them rest.
+            state.waiting = VecDeque::new();
+        }
         this.done = true;
         Poll::Ready(match told {
             Told::Result(result) => Landed::With(result),

@@ -10,7 +10,8 @@ pub use bearer::{Bearer, BearerError};
 
 use smallvec::SmallVec;
 
-use crate::request::{HeaderValue, Headers, SetHeader};
+use crate::base::{Fingerprint, FingerprintKey};
+use crate::request::{HeaderValue, SetHeader};
 
 /// Header lines of one credential, made when it changes and shared by every request until then.
 #[derive(Clone, Debug)]
@@ -22,13 +23,13 @@ pub struct Credential {
 }
 
 impl Credential {
-    /// Whether this very credential stands among `headers`: its first line, the key. The others (an organization) are
-    /// known to callers too, and SDKs send them.
+    /// The name of this credential: of its first line, the key itself, as it stands on a request. The others (an
+    /// organization) are known to callers too, and SDKs send them.
     #[must_use]
-    pub fn is_on(&self, headers: &Headers<'_>) -> bool {
-        self.set.first().is_some_and(|key| match (&key.value, str::from_utf8(&key.name)) {
-            (HeaderValue::Sensitive(secret), Ok(name)) => headers.all(name).any(|value| secret.is(value)),
-            _ => false,
+    pub fn fingerprint(&self, key: &FingerprintKey) -> Fingerprint {
+        key.of(match self.set.first().map(|line| &line.value) {
+            Some(HeaderValue::Sensitive(secret)) => secret.expose(),
+            _ => &[],
         })
     }
 }

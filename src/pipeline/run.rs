@@ -115,7 +115,8 @@ fn find<'a>(snapshot: &'a Snapshot, view: &RequestView<'a>) -> Result<Option<Fou
         Find::Nobody if view.half == Half::Downstream => Ok(Some(Found::NotYet)),
         // Not with a key of ours on it: an earlier attempt, or the request before an internal redirect, was somebody's.
         Find::Nobody
-            if snapshot.on_no_provider == OnNoProvider::Pass && !snapshot.tokens.any_is_on(&view.headers) =>
+            if snapshot.on_no_provider == OnNoProvider::Pass
+                && !snapshot.tokens.any_is_on(&view.headers, &snapshot.credential_headers) =>
         {
             Ok(None)
         }
@@ -133,7 +134,7 @@ fn authenticate(snapshot: &Snapshot, view: &RequestView<'_>, now: UnixTime) -> R
     // On a retry a filter on the upstream side sees the headers of the first attempt: our own credential, and nothing
     // of what the caller sent as proof. It is looked for before it could be taken for the caller's, after a failover
     // another provider's as well: a provider may trust the very issuer that callers come from.
-    if !(view.envoy.upstream && tokens.any_is_on(&view.headers)) {
+    if !(view.envoy.upstream && tokens.any_is_on(&view.headers, &snapshot.credential_headers)) {
         return Ok(callers.authenticate(view, Presented::Any, now)?);
     }
     // Envoy's word on the certificate still stands; nothing else does.
