@@ -196,7 +196,7 @@ fn verdict(rows: &[Row], options: &Options) -> ExitCode {
         ("a token over TCP, to an API key", token, options.max_token_ratio),
     ] {
         let ratio = ratio.unwrap_or(f64::NAN);
-        if limit.is_some_and(|limit| !(ratio <= limit)) {
+        if limit.is_some_and(|limit| ratio.is_nan() || ratio > limit) {
             say(format_args!("{what}: {ratio:.3}, more than {limit:?}"));
             code = ExitCode::FAILURE;
         }
