@@ -6,7 +6,9 @@ use url::{Host, Url};
 
 use super::place::At;
 
-const URLS: &str = "https://host/path, or http:// to a loopback address; no user, query or fragment";
+/// What [`url`] takes, for faults.
+pub(super) const URLS: &str =
+    "https://host/path, or http:// to a loopback address; no user, query or fragment";
 
 /// Names that Envoy or HTTP itself sets or refuses to let anybody set, so that no credential can travel in them.
 const FOREIGN: [&str; 14] = [
@@ -38,7 +40,26 @@ pub(super) fn url(text: &str, at: &At<'_>) -> Option<Url> {
     }
 }
 
-fn parse(text: &str) -> Result<Url, &'static str> {
+/// The same, where a text has a default that is no such URL: the services of a machine itself speak http.
+pub(super) fn url_or(text: Option<&str>, default: &str, at: &At<'_>) -> Option<Url> {
+    match text {
+        Some(text) if text != default => match parse(text) {
+            Ok(url) => Some(url),
+            Err(what) => {
+                at.fault(what, format!("{default}, or {URLS}"));
+                None
+            }
+        },
+        None if at.was_skipped() => None,
+        _ => Url::parse(default).ok(),
+    }
+}
+
+/// The same, for who words the fault.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn parse(text: &str) -> Result<Url, &'static str> {
     // The parser of the URL standard mends blanks, backslashes and line breaks; an issuer is compared as it is written.
     if !text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
         return Err("has a blank, a backslash or a character outside ASCII");
