@@ -72,12 +72,8 @@ pub(super) fn entry(raw: &raw::Provider, around: &Around, at: &At<'_>) -> Option
         (true, Some(kind), Some(way)) => {
             let grant = grant(raw, kind, way, around, at);
             let tls = client_tls::client_tls(raw.tls.as_ref(), &at.key("tls"));
-            CredentialSettings::Token(TokenSettings {
-                secret: secret?,
-                grant: grant?,
-                policy: policy?,
-                tls: tls?,
-            })
+            let settings = TokenSettings { secret: secret?, grant: grant?, policy: policy?, tls: tls? };
+            CredentialSettings::Token(Box::new(settings))
         }
         _ => return None,
     };

@@ -47,12 +47,19 @@ fn token_endpoint(raw: &raw::Provider, at: &At<'_>) -> Option<TokenEndpoint> {
 
 /// The text as it is written: it is compared with the discovery document's code point by code point.
 fn issuer(raw: &raw::Provider, at: &At<'_>) -> Option<TokenEndpoint> {
-    match &raw.issuer {
-        Some(text) => url(text, at).map(|_| TokenEndpoint::Of { issuer: text.clone() }),
-        None => at.missing(
+    let Some(text) = &raw.issuer else {
+        return at.missing(
             "the URL whose discovery document names the token endpoint; or federation, for openai and anthropic",
-        ),
+        );
+    };
+    if text.contains("/.well-known/") {
+        at.fault(
+            "is the place of a discovery document, not an issuer",
+            "the issuer, as the document itself names it".to_owned(),
+        );
+        return None;
     }
+    url(text, at).map(|_| TokenEndpoint::Of { issuer: text.clone() })
 }
 
 /// Reads `client_auth`. What does not fit to the rest of the entry is told.
