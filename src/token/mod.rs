@@ -15,8 +15,9 @@ pub use error::{SecretFault, Unavailable};
 pub use material::Material;
 pub use minter::{Dress, Minter, Unready};
 pub use settings::{
-    AnthropicFederation, AzureSettings, BodyFormat, ClientAuth, ClientIdentity, ClientTls, GoogleSettings,
-    Grant, OAuthGrant, OAuthSettings, OpenAiFederation, TokenEndpoint, TokenFile, TokenSettings,
+    AnthropicFederation, AwsEnvironment, AwsKeys, AzureSettings, AzureWorkload, BodyFormat, ClientAuth,
+    ClientIdentity, ClientTls, GoogleSettings, Grant, OAuthGrant, OAuthSettings, OpenAiFederation,
+    TokenEndpoint, TokenFile, TokenSettings,
 };
 pub use source::{Leg, Legs, Minting, Origin, Token, TokenSource};
 pub use source_error::{
