@@ -4,11 +4,11 @@ use std::fs;
 use std::io;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use serde::Serialize;
 
 use crate::Failure;
 use crate::driver::{Address, Load, drive};
+use crate::exchange::Question;
 
 /// Ticks a second in /proc: the kernel's USER_HZ, 100 on every architecture that Envoy runs on.
 const USER_HZ: f64 = 100.0;
@@ -33,7 +33,7 @@ pub(crate) struct Round {
 pub(crate) async fn round(
     pid: u32,
     address: &Address,
-    question: &Bytes,
+    question: &Question,
     load: Load,
 ) -> Result<Round, Failure> {
     let cpu = cpu_seconds(pid)?;

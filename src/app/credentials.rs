@@ -18,7 +18,10 @@ use crate::token::{
 
 /// Bounds of the tokens that are kept.
 const MOST_TOKENS: u64 = 100_000;
-const MOST_BYTES: u64 = 512 << 20;
+const MOST_BYTES: u64 = 2 << 30;
+
+/// What one of them takes at most: the longest token that is accepted, and a KiB beside it (`benches/tokens.rs`).
+const TOKEN_BYTES: usize = 17 << 10;
 
 /// Makes slots and keeps them. One for the process.
 pub(super) struct Credentials {
@@ -27,8 +30,11 @@ pub(super) struct Credentials {
     fingerprints: FingerprintKey,
     rotations: Arc<Rotations>,
     tokens: Keyed<Kept>,
-    keys: Mutex<HashMap<Arc<str>, (ProviderKind, CredentialSettings, Arc<Handle<Credential>>)>>,
+    keys: Mutex<Keys>,
 }
+
+/// The API keys in use, by entry, and what they were made for.
+type Keys = HashMap<Arc<str>, (ProviderKind, CredentialSettings, Arc<Handle<Credential>>)>;
 
 /// A token's slot, and what its source is made of.
 struct Kept {
@@ -41,6 +47,11 @@ impl Credentials {
         let refresher = Refresher::start(Arc::clone(&outward.clock));
         let tokens = Keyed::new(MOST_TOKENS, MOST_BYTES, |_: &Kept| TOKEN_BYTES);
         Self { outward, refresher, fingerprints, rotations, tokens, keys: Mutex::default() }
+    }
+
+    /// What credentials have their names from.
+    pub(super) fn fingerprints(&self) -> &FingerprintKey {
+        &self.fingerprints
     }
 
     /// The slot of `entry`, the one that it had before where it is still the same credential. Nothing is read yet.
@@ -180,15 +191,10 @@ impl Credentials {
         }
     }
 
-    fn keys(
-        &self,
-    ) -> MutexGuard<'_, HashMap<Arc<str>, (ProviderKind, CredentialSettings, Arc<Handle<Credential>>)>> {
+    fn keys(&self) -> MutexGuard<'_, Keys> {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// What one token takes in memory, its text included.
-const TOKEN_BYTES: usize = 3 << 10;
 
 /// What the provider wants on the request beside the token.
 fn dress(entry: &ProviderEntry, settings: &TokenSettings) -> Dress {

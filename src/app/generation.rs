@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use thiserror::Error;
 
 use super::credentials::Credentials;
-use crate::config::Config;
+use crate::config::{Config, CredentialSettings};
 use crate::envoy::Generation;
 use crate::identity::Callers;
 use crate::outbound::{Http, KeySetRefresher, spawn_key_sets};
@@ -51,9 +51,14 @@ impl Builder {
         let (callers, key_sets) = self.callers(config, previous);
         let (slots, faults) = self.credentials(config);
         let generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
-        let tokens = Store::new(slots);
-        let snapshot =
-            Snapshot { generation, catalog, callers, tokens, on_no_provider: config.on_no_provider };
+        let snapshot = Snapshot {
+            generation,
+            catalog,
+            credential_headers: credential_headers(&callers, config),
+            callers,
+            tokens: Store::new(slots, self.credentials.fingerprints().clone()),
+            on_no_provider: config.on_no_provider,
+        };
         Ok((Generation::new(snapshot, key_sets, &self.metrics), faults))
     }
 
@@ -95,4 +100,19 @@ impl Builder {
         self.metrics.watch_issuers(callers.issuers(), key_sets.monitor());
         (callers, key_sets)
     }
+}
+
+/// Every header in which callers or this server send a credential.
+fn credential_headers(callers: &Callers, config: &Config) -> Vec<String> {
+    let mut names = callers.token_headers().to_vec();
+    for entry in &config.providers {
+        let name = match &entry.credential {
+            CredentialSettings::ApiKey { placement, .. } => placement.header.as_str(),
+            CredentialSettings::Token(_) => "authorization",
+        };
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
+    names
 }

@@ -126,11 +126,7 @@ impl App {
                 tracing::info!(service = "admin", %address, "listening");
             }
             let (page, metrics) = (standing.page(), Arc::clone(&metrics));
-            tasks.spawn(async move {
-                if let Err(error) = admin::serve(listener, page, metrics).await {
-                    tracing::error!(%error, "the admin listener broke");
-                }
-            });
+            tasks.spawn(admin::serve(listener, page, metrics));
         }
         tasks.spawn(Arc::clone(&standing).announce(health.clone()));
         let reloader = Reloader::new(config.clone(), builder, current, Arc::clone(&standing), tls, watcher);

@@ -9,6 +9,7 @@ use super::generation::SecretFaults;
 use crate::admin::{Readiness, Standing};
 use crate::envoy::Current;
 use crate::serve::Health;
+use crate::token::Slot;
 
 /// How often a server that is not ready yet looks again.
 const LOOK: Duration = Duration::from_millis(50);
@@ -66,6 +67,11 @@ impl Watch {
             readiness.reasons.push("no provider has a usable credential".to_owned());
         }
         readiness.degraded.extend(faults);
+        for (index, provider) in snapshot.catalog.providers().iter().enumerate() {
+            if let Some(error) = snapshot.tokens.slot(index).and_then(Slot::trouble) {
+                readiness.degraded.push(format!("provider {}: token not refreshed: {error}", provider.name));
+            }
+        }
         readiness
     }
 

@@ -36,6 +36,14 @@ impl FingerprintKey {
     }
 }
 
+impl Fingerprint {
+    /// As a number, for an atomic. Zero is as unlikely as any other.
+    #[must_use]
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
+}
+
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)

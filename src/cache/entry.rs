@@ -1,100 +1,22 @@
 //! One value with its source: obtained once for all who ask, renewed before it ends, the last good one kept when that fails.
 
 use std::fmt;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::backoff::{chance, pause};
+use super::exchange::{Exchange, Failure, Observer, Obtained, Outcome, Reason, Setback, Source};
 use super::lanes::{Lane, Urgency};
 use super::refresher::Due;
 use super::single_flight::{Landed, Leader, SingleFlight};
-use super::{Availability, Handle, Held, Policy, RefreshPolicy, Refresher, Retry};
-use crate::base::{Expiry, Fingerprint, Now};
+use super::{Availability, Handle, Held, Policy, RefreshPolicy, Refresher};
+use crate::base::{Fingerprint, Now};
 
 /// No exchange takes longer: the next attempt is worth more than this one.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// One credential is renewed for the other side's refusals at most once in this time: callers can provoke them.
 const FORCED: Duration = Duration::from_secs(30);
-
-/// Where values come from.
-pub trait Source<V, E>: Send + Sync {
-    /// Obtains a value now.
-    fn obtain(&self) -> Obtaining<'_, V, E>;
-}
-
-/// A value on its way.
-pub type Obtaining<'a, V, E> = Pin<Box<dyn Future<Output = Result<Obtained<V>, E>> + Send + 'a>>;
-
-/// What a source brought.
-#[derive(Debug)]
-pub struct Obtained<V> {
-    /// The value.
-    pub value: V,
-    /// Tells it from others.
-    pub id: Fingerprint,
-    /// Its end.
-    pub expiry: Expiry,
-    /// When the source itself would renew it, counted from now.
-    pub refresh_in: Option<Duration>,
-}
-
-/// Why a source brought nothing.
-pub trait Failure: Clone + Send + Sync + 'static {
-    /// Whether another attempt can help.
-    fn retry(&self) -> Retry;
-    /// The exchange took too long.
-    fn timeout() -> Self;
-    /// The exchange itself broke: a bug.
-    fn broken() -> Self;
-    /// What was brought has ended already.
-    fn over() -> Self;
-}
-
-/// Why a value was obtained.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "the names are the audit record's")]
-pub enum Reason {
-    FirstUse,
-    PreExpiry,
-    Proactive,
-    Lazy,
-    SecretChanged,
-    UpstreamRejected,
-    Manual,
-}
-
-/// A failure that is the answer to everybody until the next attempt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setback<E> {
-    /// What went wrong.
-    pub error: E,
-    /// When the next attempt is allowed.
-    pub next: Instant,
-}
-
-/// What a demand ends with: the handle has a value now, or why not.
-pub type Outcome<E> = Result<(), Setback<E>>;
-
-/// One exchange that ended, for records and counters.
-#[derive(Debug)]
-pub struct Exchange<'a, V> {
-    /// Why it was made.
-    pub reason: Reason,
-    /// How long it took.
-    pub took: Duration,
-    /// What was held before.
-    pub before: Option<&'a Held<V>>,
-}
-
-/// Is told of every exchange, before anybody gets its value.
-pub trait Observer<V, E>: Send + Sync {
-    /// A value came. It is the same as before where the ids are.
-    fn renewed(&self, exchange: &Exchange<'_, V>, now: &Held<V>);
-    /// None came; `attempt` counts those in a row.
-    fn failed(&self, exchange: &Exchange<'_, V>, error: &E, attempt: u32, next_in: Duration);
-}
 
 /// What became of a rejection by the other side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +46,7 @@ struct Standing<V, E> {
     /// Counts the sources: what an older one brings is not the last word.
     version: u64,
     failures: u32,
-    setback: Option<Setback<E>>,
+    setback: Option<Box<Setback<E>>>,
     forced_at: Option<Instant>,
     /// The deadline that counts; others in the heap were replaced.
     next: Option<Instant>,
@@ -225,7 +147,7 @@ where
     /// The failure that is the answer right now.
     pub fn setback(&self) -> Option<Setback<E>> {
         let now = self.now().instant;
-        self.standing().setback.clone().filter(|setback| now < setback.next)
+        self.standing().setback.as_deref().filter(|setback| now < setback.next).cloned()
     }
 
     /// From now on values come from `source`. What is held stays in use until the new source brought one, which it is
@@ -366,7 +288,7 @@ where
         if newer {
             standing.reason = Some(Reason::SecretChanged);
         } else {
-            standing.setback = Some(setback.clone());
+            standing.setback = Some(Box::new(setback.clone()));
         }
         let wanted = left.is_some() || self.policy.refresh == RefreshPolicy::Proactive;
         if newer || wanted && self.policy.refresh != RefreshPolicy::Lazy {
@@ -422,33 +344,6 @@ where
     match task.join_next().await {
         Some(Ok(result)) => result,
         Some(Err(_)) | None => Err(E::broken()),
-    }
-}
-
-impl Reason {
-    /// Every reason.
-    pub const ALL: [Self; 7] = [
-        Self::FirstUse,
-        Self::PreExpiry,
-        Self::Proactive,
-        Self::Lazy,
-        Self::SecretChanged,
-        Self::UpstreamRejected,
-        Self::Manual,
-    ];
-
-    /// Its name in records and metrics.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::FirstUse => "first_use",
-            Self::PreExpiry => "pre_expiry",
-            Self::Proactive => "proactive",
-            Self::Lazy => "lazy",
-            Self::SecretChanged => "secret_changed",
-            Self::UpstreamRejected => "upstream_rejected",
-            Self::Manual => "manual",
-        }
     }
 }
 

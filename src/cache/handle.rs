@@ -1,7 +1,7 @@
 //! A value in use: requests take it without a lock and without a wait, the background side swaps it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -12,8 +12,8 @@ use crate::base::{Expiry, Fingerprint, Now};
 #[derive(Debug)]
 pub struct Handle<V> {
     held: ArcSwapOption<Held<V>>,
-    /// What was replaced last. It may still be on its way through a proxy.
-    previous: ArcSwapOption<Held<V>>,
+    /// The name of what was replaced last, which may still be on its way through a proxy. Zero: nothing was.
+    previous: AtomicU64,
     /// Whether anybody took the value since it came.
     used: AtomicBool,
 }
@@ -99,8 +99,12 @@ impl<V> Handle<V> {
     /// Puts a value in place. The next request takes it.
     pub fn put(&self, held: Held<V>) {
         self.used.store(false, Ordering::Relaxed);
-        let previous = self.held.swap(Some(Arc::new(held)));
-        self.previous.store(previous);
+        let id = held.id;
+        if let Some(before) = self.held.swap(Some(Arc::new(held)))
+            && before.id != id
+        {
+            self.previous.store(before.id.bits(), Ordering::Relaxed);
+        }
     }
 
     /// The value in place, whether it may still be taken or not.
@@ -137,11 +141,10 @@ impl<V> Handle<V> {
         Ok(self.taken(held, take))
     }
 
-    /// Whether `test` holds for the value in place or for the one before it.
-    pub fn any_recent(&self, test: impl Fn(&V) -> bool) -> bool {
-        [&self.held, &self.previous]
-            .into_iter()
-            .any(|one| one.load().as_ref().is_some_and(|held| test(&held.value)))
+    /// Whether `id` names the value in place or the one before it.
+    pub fn is_or_was(&self, id: Fingerprint) -> bool {
+        self.previous.load(Ordering::Relaxed) == id.bits()
+            || self.held.load().as_ref().is_some_and(|held| held.id == id)
     }
 
     pub(super) fn is_used(&self) -> bool {
@@ -158,10 +161,6 @@ impl<V> Handle<V> {
 
 impl<V> Default for Handle<V> {
     fn default() -> Self {
-        Self {
-            held: ArcSwapOption::default(),
-            previous: ArcSwapOption::default(),
-            used: AtomicBool::new(false),
-        }
+        Self { held: ArcSwapOption::default(), previous: AtomicU64::new(0), used: AtomicBool::new(false) }
     }
 }

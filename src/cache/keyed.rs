@@ -26,18 +26,6 @@ impl<V: Send + Sync + 'static> Keyed<V> {
         self.0.get_with(key, make)
     }
 
-    /// Weighs what is there under `key` again: it grew or shrank.
-    pub fn weigh_again(&self, key: CacheKey) {
-        if let Some(value) = self.0.get(&key) {
-            self.0.insert(key, value);
-        }
-    }
-
-    /// Takes `key` out.
-    pub fn forget(&self, key: &CacheKey) {
-        self.0.invalidate(key);
-    }
-
     /// How many things there are.
     #[must_use]
     pub fn len(&self) -> u64 {
@@ -83,7 +71,5 @@ mod tests {
         let keyed = Keyed::<u32>::new(10, 1_000, |_| 4);
         let first = keyed.get_or_make(key(1), || Arc::new(1));
         assert!(Arc::ptr_eq(&first, &keyed.get_or_make(key(1), || Arc::new(2))));
-        keyed.forget(&key(1));
-        assert_eq!(*keyed.get_or_make(key(1), || Arc::new(3)), 3);
     }
 }

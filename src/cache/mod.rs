@@ -13,6 +13,7 @@
 
 mod backoff;
 mod entry;
+mod exchange;
 mod handle;
 mod key;
 mod keyed;
@@ -21,11 +22,14 @@ mod policy;
 mod refresher;
 mod single_flight;
 mod sync;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use backoff::{Retry, chance};
-pub use entry::{
-    Entry, Exchange, Failure, Observer, Obtained, Obtaining, Outcome, Reason, Rejection, Setback, Source,
-};
+pub use entry::{Entry, Rejection};
+pub use exchange::{Exchange, Failure, Observer, Obtained, Obtaining, Outcome, Reason, Setback, Source};
 pub use handle::{Availability, Handle, Held};
 pub use key::CacheKey;
 pub use keyed::Keyed;

@@ -151,6 +151,10 @@ impl<T> Future for Follower<T> {
         });
         let Some(told) = told else { return Poll::Pending };
         state.waiting.remove(place);
+        if state.waiting.is_empty() {
+            // There are very many flights, and most of them rest.
+            state.waiting = VecDeque::new();
+        }
         this.done = true;
         Poll::Ready(match told {
             Told::Result(result) => Landed::With(result),
@@ -173,6 +177,12 @@ impl<T> Drop for Follower<T> {
         if matches!(told, Some(Told::YourTurn)) {
             hand_over(&self.flight);
         }
+    }
+}
+
+impl<T> Clone for SingleFlight<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
     }
 }
 

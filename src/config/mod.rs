@@ -4,6 +4,7 @@ mod settings;
 mod words;
 mod quantity;
 mod wire;
+mod environment;
 mod place;
 mod tree;
 mod raw;

@@ -98,7 +98,7 @@ pub enum CredentialSettings {
         placement: ApiKeyPlacement,
     },
     /// Every auth type whose credential is a token.
-    Token(TokenSettings),
+    Token(Box<TokenSettings>),
 }
 
 /// What becomes of the provider's refusals of our credential.

@@ -10,24 +10,26 @@ pub use bearer::{Bearer, BearerError};
 
 use smallvec::SmallVec;
 
-use crate::request::{HeaderValue, Headers, SetHeader};
+use crate::base::{Fingerprint, FingerprintKey};
+use crate::request::{HeaderValue, SetHeader};
 
 /// Header lines of one credential, made when it changes and shared by every request until then.
 #[derive(Clone, Debug)]
 pub struct Credential {
-    /// Lines that are always set.
+    /// Lines that are always set, the key itself first.
     pub set: SmallVec<[SetHeader; 3]>,
     /// Lines that are set only where the caller sent none (`anthropic-version`).
     pub default: SmallVec<[SetHeader; 1]>,
 }
 
 impl Credential {
-    /// Whether this very credential stands among `headers`.
+    /// The name of this credential: of its first line, the key itself, as it stands on a request. The others (an
+    /// organization) are known to callers too, and SDKs send them.
     #[must_use]
-    pub fn is_on(&self, headers: &Headers<'_>) -> bool {
-        self.set.iter().any(|line| match (&line.value, str::from_utf8(&line.name)) {
-            (HeaderValue::Sensitive(secret), Ok(name)) => headers.all(name).any(|value| secret.is(value)),
-            _ => false,
+    pub fn fingerprint(&self, key: &FingerprintKey) -> Fingerprint {
+        key.of(match self.set.first().map(|line| &line.value) {
+            Some(HeaderValue::Sensitive(secret)) => secret.expose(),
+            _ => &[],
         })
     }
 }

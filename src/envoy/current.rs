@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use crate::base::{Clock, Now};
 use crate::config::Limits;
 use crate::outbound::KeySetRefresher;
-use crate::pipeline::{Code, Outcome, Owner, Refusal, Snapshot, Wait};
+use crate::pipeline::{Code, Outcome, Owner, Patience, Refusal, Snapshot, Wait};
 use crate::telemetry::{Counted, Labels, Metrics, RequestMetrics, Service, Throttle};
 
 /// The closed sets of label values that come from here.
@@ -108,6 +108,14 @@ impl Current {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// The time at which a request that came at `since` is decided: the same, unless it waited.
+    pub(super) fn at(&self, since: Now, patience: Patience) -> Now {
+        match patience {
+            Patience::Fresh => since,
+            Patience::Keys | Patience::Spent => self.now(),
+        }
     }
 
     /// How long a request that came at `since` may wait yet, for all that it waits for together.

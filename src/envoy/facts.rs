@@ -31,10 +31,10 @@ impl<'a> Attributes<'a> {
             match member? {
                 ("xds.cluster_name", Json::Text(text)) => self.cluster = some(text),
                 ("xds.route_name", Json::Text(text)) => self.route = some(text),
-                ("xds.cluster_metadata", Json::Text(text)) => self.cluster_metadata = some(text),
-                ("xds.route_metadata", Json::Text(text)) => self.route_metadata = some(text),
+                ("xds.cluster_metadata", Json::Text(text)) => self.cluster_metadata = text_form(text),
+                ("xds.route_metadata", Json::Text(text)) => self.route_metadata = text_form(text),
                 ("xds.upstream_host_metadata", Json::Text(text)) => {
-                    self.host_metadata = some(text);
+                    self.host_metadata = text_form(text);
                     self.upstream = true;
                 }
                 ("upstream.address", _) => self.upstream = true,
@@ -54,7 +54,9 @@ impl MetadataLookup for Attributes<'_> {
             MetadataSource::Cluster => self.cluster_metadata,
             MetadataSource::Route => self.route_metadata,
         };
-        text_form_lookup(text?, namespace, key)
+        // Unreadable, it counts as a value that nobody has: it may name a provider, and must not leave the choice to the
+        // caller's words.
+        text_form_lookup(text?, namespace, key).unwrap_or(Some(Cow::Borrowed("")))
     }
 }
 
@@ -141,6 +143,11 @@ fn some(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
+/// And metadata that is not there, as a host's often is, as this word.
+fn text_form(text: &str) -> Option<&str> {
+    some(text).filter(|text| *text != "NULL")
+}
+
 #[cfg(test)]
 mod tests {
     use prost::Message as _;
@@ -199,6 +206,26 @@ mod tests {
             inner.fields.remove("kind");
         }
         assert_eq!(verified_facts(&as_context(metadata)), None);
+    }
+
+    #[test]
+    fn metadata_names_somebody_nobody_or_cannot_be_read() {
+        let good = r#"filter_metadata { key: "bouncer" value { fields { key: "provider" value { string_value: "x" } } } }"#;
+        for (text, found) in [(good, Some("x")), ("", None), ("NULL", None), ("filter_metadata {", Some(""))]
+        {
+            let message = Struct {
+                fields: BTreeMap::from([(
+                    "xds.upstream_host_metadata".to_owned(),
+                    value(Kind::StringValue(text.to_owned())),
+                )]),
+            }
+            .encode_to_vec();
+            let mut attributes = Attributes::default();
+            attributes.read(&message).unwrap();
+            let named = attributes.lookup(MetadataSource::Host, NAMESPACE, "provider");
+            assert_eq!(named.as_deref(), found, "{text}");
+            assert!(attributes.upstream);
+        }
     }
 
     #[test]

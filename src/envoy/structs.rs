@@ -80,10 +80,17 @@ fn find<'a>(message: &'a [u8], key: &str) -> Option<Json<'a>> {
 
 /// The same out of protobuf's text form, as ext_proc carries metadata in an attribute:
 /// `filter_metadata { key: "bouncer" value { fields { key: "provider" value { string_value: "x" } } } }`.
-pub(super) fn text_form_lookup<'a>(text: &'a str, namespace: &str, key: &str) -> Option<Cow<'a, str>> {
+///
+/// # Errors
+/// [`WireError::Malformed`] when it cannot be read to its end: whatever it says, it is not the same as saying nothing.
+pub(super) fn text_form_lookup<'a>(
+    text: &'a str,
+    namespace: &str,
+    key: &str,
+) -> Result<Option<Cow<'a, str>>, WireError> {
     let mut found = None;
     let mut reader = TextForm { rest: text, depth: 0 };
-    reader.entries("filter_metadata", &mut |name, value| {
+    let read = reader.entries("filter_metadata", &mut |name, value| {
         if name != namespace {
             return value.skip_block();
         }
@@ -104,8 +111,11 @@ pub(super) fn text_form_lookup<'a>(text: &'a str, namespace: &str, key: &str) ->
                 })
             })
         })
-    })?;
-    found
+    });
+    match read {
+        Some(()) if reader.rest.is_empty() => Ok(found),
+        _ => Err(WireError::Malformed),
+    }
 }
 
 /// A cursor over protobuf text form. Every step is none at the first thing that is not of the form.
@@ -149,8 +159,12 @@ impl<'a> TextForm<'a> {
         if self.rest.is_empty() || self.rest.starts_with('}') {
             return Some(None);
         }
-        let end =
-            self.rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(self.rest.len());
+        // An unpacked `Any` has its type for a name, as typed metadata does: `[type.googleapis.com/..] { .. }`.
+        let end = if self.rest.starts_with('[') {
+            self.rest.find(']')? + 1
+        } else {
+            self.rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(self.rest.len())
+        };
         let (name, rest) = self.rest.split_at_checked(end)?;
         self.rest = rest;
         self.blank();
@@ -240,17 +254,33 @@ mod tests {
 
     #[test]
     fn a_string_is_found_by_namespace_and_key() {
-        assert_eq!(text_form_lookup(TEXT, "bouncer", "provider").as_deref(), Some("az\"uré\\"));
-        assert_eq!(text_form_lookup(TEXT, "bouncer", "canary"), None);
-        assert_eq!(text_form_lookup(TEXT, "envoy.lb", "canary"), None, "a flag is no string");
-        assert_eq!(text_form_lookup(TEXT, "envoy.lb", "provider"), None);
-        assert_eq!(text_form_lookup("", "bouncer", "provider"), None);
+        let found = text_form_lookup(TEXT, "bouncer", "provider").unwrap();
+        assert_eq!(found.as_deref(), Some("az\"uré\\"));
+        assert_eq!(text_form_lookup(TEXT, "bouncer", "canary"), Ok(None));
+        assert_eq!(text_form_lookup(TEXT, "envoy.lb", "canary"), Ok(None), "a flag is no string");
+        assert_eq!(text_form_lookup(TEXT, "envoy.lb", "provider"), Ok(None));
+        assert_eq!(text_form_lookup("", "bouncer", "provider"), Ok(None));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_the_same_as_nothing() {
+        for text in ["}", "filter_metadata {", "a", "[x", "a: \"\\q\"", &format!("{TEXT} }}")] {
+            assert_eq!(text_form_lookup(text, "bouncer", "provider"), Err(WireError::Malformed), "{text}");
+        }
+    }
+
+    #[test]
+    fn typed_metadata_beside_it_hides_nothing() {
+        let text = r#"filter_metadata { key: "bouncer" value { fields { key: "provider" value { string_value: "x" } } } }
+            typed_filter_metadata { key: "example" value { [type.googleapis.com/envoy.config.core.v3.Metadata] {
+            filter_metadata { key: "bouncer" value { fields { key: "provider" value { string_value: "evil" } } } } } } }"#;
+        assert_eq!(text_form_lookup(text, "bouncer", "provider").unwrap().as_deref(), Some("x"));
     }
 
     #[test]
     fn a_value_cannot_pose_as_structure() {
         let text = r#"filter_metadata { key: "a" value { fields { key: "x" value { string_value: "} } } filter_metadata { key: \"bouncer\" value { fields { key: \"provider\" value { string_value: \"evil\" } } } }" } } } }"#;
-        assert_eq!(text_form_lookup(text, "bouncer", "provider"), None);
+        assert_eq!(text_form_lookup(text, "bouncer", "provider"), Ok(None));
     }
 
     proptest! {

@@ -44,8 +44,10 @@ pub enum Cause {
     /// No entry takes the request.
     #[error("no provider entry takes the request")]
     NoProvider,
-    /// Envoy names a provider that is not configured.
-    #[error("Envoy's configuration names a provider that is not configured")]
+    /// Envoy names a provider that is not configured, or in metadata that cannot be read.
+    #[error(
+        "Envoy's configuration names a provider that is not configured, or has metadata that cannot be read"
+    )]
     UnknownProvider,
     /// Several entries take the request.
     #[error("the request's facts point to two provider entries")]

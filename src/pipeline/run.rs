@@ -54,10 +54,10 @@ fn decide<'a>(
     let Some(found) = find(snapshot, view)? else { return Ok(Outcome::Pass) };
     let stop = |cause: Cause| found.stop(cause, patience);
 
-    let caller = authenticate(snapshot, found, view, now.unix).map_err(stop)?;
+    let caller = authenticate(snapshot, view, now.unix).map_err(stop)?;
 
     if view.half == Half::Downstream {
-        let mutation = strip(snapshot.callers.token_headers(), &view.headers);
+        let mutation = strip(&snapshot.credential_headers, &view.headers);
         return Ok(Outcome::Verified { facts: Box::new(caller.facts()), mutation });
     }
     let Found::Provider(index, provider) = found else { return Err(stop(Cause::NoProvider)) };
@@ -71,8 +71,8 @@ fn decide<'a>(
             return Err(Stop::Refuse(Box::new(refusal)));
         }
     };
-    let (tokens, token_headers) = (&snapshot.tokens, snapshot.callers.token_headers());
-    let put_on = |held: &Held<Credential>| (attach(&permit, &held.value, token_headers, view), held.id);
+    let (tokens, stripped) = (&snapshot.tokens, &snapshot.credential_headers);
+    let put_on = |held: &Held<Credential>| (attach(&permit, &held.value, stripped, view), held.id);
     let attached = match patience {
         Patience::Fresh | Patience::Keys => tokens.with(index, now, put_on),
         Patience::Spent => tokens.with_last_good(index, now, put_on),
@@ -113,35 +113,29 @@ fn find<'a>(snapshot: &'a Snapshot, view: &RequestView<'a>) -> Result<Option<Fou
             Err(error) => refuse(error.into()),
         },
         Find::Nobody if view.half == Half::Downstream => Ok(Some(Found::NotYet)),
-        Find::Nobody if snapshot.on_no_provider == OnNoProvider::Pass => Ok(None),
+        // Not with a key of ours on it: an earlier attempt, or the request before an internal redirect, was somebody's.
+        Find::Nobody
+            if snapshot.on_no_provider == OnNoProvider::Pass
+                && !snapshot.tokens.any_is_on(&view.headers, &snapshot.credential_headers) =>
+        {
+            Ok(None)
+        }
         Find::Nobody => refuse(Cause::NoProvider),
         Find::Unknown => refuse(Cause::UnknownProvider),
         Find::Ambiguous(..) => refuse(Cause::AmbiguousProvider),
     }
 }
 
-fn authenticate(
-    snapshot: &Snapshot,
-    found: Found<'_>,
-    view: &RequestView<'_>,
-    now: UnixTime,
-) -> Result<Caller, Cause> {
+fn authenticate(snapshot: &Snapshot, view: &RequestView<'_>, now: UnixTime) -> Result<Caller, Cause> {
     let (callers, tokens) = (&snapshot.callers, &snapshot.tokens);
     if view.half == Half::Upstream {
         return Ok(callers.carried(view, now)?);
     }
     // On a retry a filter on the upstream side sees the headers of the first attempt: our own credential, and nothing
-    // of what the caller sent as proof. It is looked for before it could be taken for the caller's: a provider may
-    // trust the very issuer that callers come from. After a failover it is another provider's, which is looked for last.
-    let retry_at_home = match found {
-        Found::Provider(index, _) if view.envoy.upstream => tokens.is_on(index, &view.headers),
-        _ => false,
-    };
-    if !retry_at_home {
-        match callers.authenticate(view, Presented::Any, now) {
-            Err(_) if view.envoy.upstream && tokens.any_is_on(&view.headers) => {}
-            other => return Ok(other?),
-        }
+    // of what the caller sent as proof. It is looked for before it could be taken for the caller's, after a failover
+    // another provider's as well: a provider may trust the very issuer that callers come from.
+    if !(view.envoy.upstream && tokens.any_is_on(&view.headers, &snapshot.credential_headers)) {
+        return Ok(callers.authenticate(view, Presented::Any, now)?);
     }
     // Envoy's word on the certificate still stands; nothing else does.
     match callers.authenticate(view, Presented::CertificateOnly, now) {

@@ -49,8 +49,9 @@ fn snapshot(on_no_provider: OnNoProvider, path_prefix: Option<&str>) -> Snapshot
     });
     Snapshot {
         generation: 1,
-        tokens: Store::new(handles.collect::<Vec<_>>()),
+        tokens: Store::new(handles.collect::<Vec<_>>(), fingerprints()),
         catalog: Catalog::new(providers).unwrap(),
+        credential_headers: callers.token_headers().to_vec(),
         callers: Arc::new(callers),
         on_no_provider,
     }
@@ -80,9 +81,13 @@ fn now(unix: UnixTime) -> Now {
     ManualClock::at(unix).now()
 }
 
+fn fingerprints() -> FingerprintKey {
+    FingerprintKey::new(&Secret::new(b"a key of tests".to_vec()))
+}
+
 fn put(handle: &Handle<Credential>, key: &ApiKey, kind: ProviderKind) {
     let credential = key.credential(kind, &kind.api_key_placement()).unwrap();
-    let id = FingerprintKey::random().unwrap().of(b"a key");
+    let id = credential.fingerprint(&fingerprints());
     handle.put(Held::new(credential, id, None));
 }
 
@@ -193,16 +198,23 @@ fn our_own_token_on_a_retry_is_never_taken_for_the_callers() {
 fn after_a_failover_the_first_providers_key_is_known_too() {
     let snapshot = snapshot(OnNoProvider::Deny, None);
     let kind = ProviderKind::OpenAi;
-    let other = ApiKey {
-        key: Secret::new("sk-another".to_owned()),
-        organization: None,
-        project: None,
-        expires_at: None,
-    };
-    put(snapshot.tokens.slot(1).unwrap().handle(), &other, kind);
-    let lines = [("authorization", "Bearer sk-another")];
-    let retry = view(Asked { lines: &lines, upstream: true, ..ASKED });
-    refused(run(&snapshot, &retry, now(NOW), Patience::Fresh), Cause::RetryWithoutFacts);
+    // The second would even verify.
+    for authorization in ["Bearer sk-another".to_owned(), bearer(r#"["mfa"]"#, "k1")] {
+        let other = ApiKey {
+            key: Secret::new(authorization.trim_start_matches("Bearer ").to_owned()),
+            organization: None,
+            project: None,
+            expires_at: None,
+        };
+        put(snapshot.tokens.slot(1).unwrap().handle(), &other, kind);
+        let lines = [("authorization", authorization.as_str())];
+        let retry = view(Asked { lines: &lines, upstream: true, ..ASKED });
+        refused(run(&snapshot, &retry, now(NOW), Patience::Fresh), Cause::RetryWithoutFacts);
+        // It may be renewed between the two attempts.
+        let newer = ApiKey { key: Secret::new("sk-newer".to_owned()), ..other };
+        put(snapshot.tokens.slot(1).unwrap().handle(), &newer, kind);
+        refused(run(&snapshot, &retry, now(NOW), Patience::Fresh), Cause::RetryWithoutFacts);
+    }
 }
 
 #[test]
@@ -269,7 +281,7 @@ fn a_path_with_two_readings_passes_only_where_no_path_is_read() {
 #[test]
 fn without_a_usable_credential_nothing_passes() {
     let (mut snapshot, token) = (snapshot(OnNoProvider::Deny, None), bearer("[]", "k1"));
-    snapshot.tokens = Store::new([Slot::Fixed(Arc::default()), Slot::Fixed(Arc::default())]);
+    snapshot.tokens = Store::new([Slot::Fixed(Arc::default()), Slot::Fixed(Arc::default())], fingerprints());
     let lines = [("authorization", token.as_str())];
     let view = view(Asked { lines: &lines, ..ASKED });
     refused(run(&snapshot, &view, now(NOW), Patience::Fresh), Unavailable::Never);

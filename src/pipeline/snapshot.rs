@@ -18,6 +18,9 @@ pub struct Snapshot {
     pub callers: Arc<Callers>,
     /// Credentials, under the providers' indexes.
     pub tokens: Store,
+    /// Every header in which a caller's token or some provider's key may stand, each once: an attempt at one provider must
+    /// not see the key that the attempt before put on for another.
+    pub credential_headers: Vec<String>,
     /// What becomes of nobody's requests.
     pub on_no_provider: OnNoProvider,
 }

@@ -21,7 +21,7 @@ use super::services::Services;
 use super::tls::{Peer, Tls};
 use crate::config::Limits;
 
-/// A TLS handshake, or the first bytes of HTTP/2, that take longer are nobody's.
+/// A TLS handshake, or the first bytes of HTTP/2, that take longer are nobody's. A refused peer stays no longer either.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// The threads that serve.
@@ -170,6 +170,8 @@ async fn tcp(
         tracing::warn!(
             "a peer's certificate is good but not in listen.tls.allowed_peers; its calls are refused"
         );
+        // Long enough to be told so, and not longer: it would keep a place that Envoy needs.
+        return tokio::time::timeout(HANDSHAKE, http2(stream, peer, services, limits, drain)).await?;
     }
     http2(stream, peer, services, limits, drain).await
 }

@@ -40,7 +40,7 @@ impl Minter {
         let value = bearer.credential().map_err(|_| {
             SourceError::new("token endpoint", Some(self.source.origin()), AnswerFault::UnfitToken)
         })?;
-        let id = self.fingerprints.of(token.value.expose().as_bytes());
+        let id = value.fingerprint(&self.fingerprints);
         Ok(Obtained { value, id, expiry: token.expiry, refresh_in: token.refresh_in })
     }
 }

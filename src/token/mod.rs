@@ -34,8 +34,9 @@ pub use oauth::is_reserved;
 pub use params::Params;
 pub use refresh_tokens::RefreshTokens;
 pub use settings::{
-    AnthropicFederation, AzureSettings, BodyFormat, ClientAuth, ClientIdentity, ClientTls, GoogleSettings,
-    Grant, OAuthGrant, OAuthSettings, OpenAiFederation, TokenEndpoint, TokenFile, TokenSettings,
+    AnthropicFederation, AwsEnvironment, AwsKeys, AzureSettings, AzureWorkload, BodyFormat, ClientAuth,
+    ClientIdentity, ClientTls, GoogleSettings, Grant, OAuthGrant, OAuthSettings, OpenAiFederation,
+    TokenEndpoint, TokenFile, TokenSettings,
 };
 pub use source::{Leg, Legs, Minting, Origin, Token, TokenSource};
 pub use source_error::{

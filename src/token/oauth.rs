@@ -181,8 +181,8 @@ impl OAuth {
         }
         params = match settings.resource.as_slice() {
             [] => params,
-            [one] => params.with("resource", one.as_str()),
-            several => params.with_list("resource", several.iter().map(url::Url::as_str)),
+            [one] => params.with("resource", one),
+            several => params.with_list("resource", several.iter().map(String::as_str)),
         };
         for (name, value) in settings.extra.iter().filter(|(name, _)| !is_reserved(name)) {
             params = params.with(name.clone(), value);

@@ -38,7 +38,7 @@ async fn client_credentials_are_asked_for_with_everything_that_is_configured() {
     idp.says(&[(200, GOOD)]);
     let settings = OAuthSettings {
         audience: Some("https://api.example".to_owned()),
-        resource: vec![idp.url("/a"), idp.url("/b")],
+        resource: vec![idp.url("/a").into(), idp.url("/b").into()],
         extra: vec![
             ("tenant".to_owned(), "ä b".to_owned()),
             ("scope".to_owned(), "admin".to_owned()),
@@ -76,7 +76,7 @@ async fn a_body_may_be_json() {
     let settings = OAuthSettings {
         body: BodyFormat::Json,
         client_auth: Some(ClientAuth::Post),
-        resource: vec![idp.url("/a")],
+        resource: vec![idp.url("/a").into()],
         ..idp.settings()
     };
     obtain(&*source(settings, &SECRET, &outward().0)).await.unwrap();

@@ -1,10 +1,12 @@
 //! How the token of an entry is obtained, as the configuration says it: valid by construction.
 
+use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use url::Url;
 
+use crate::base::Secret;
 use crate::cache::Policy;
 pub use crate::outbound::{ClientIdentity, ClientTls};
 
@@ -64,8 +66,8 @@ pub struct OAuthSettings {
     pub scopes: Vec<String>,
     /// `audience` (RFC 8693, and Auth0 beyond it).
     pub audience: Option<String>,
-    /// `resource` (RFC 8707), each one absolute and without a fragment.
-    pub resource: Vec<Url>,
+    /// `resource` (RFC 8707), each one absolute and without a fragment, as it is written: servers compare it so.
+    pub resource: Vec<String>,
     /// Further parameters; never one of the protocol's own.
     pub extra: Vec<(String, String)>,
     /// How the parameters are written.
@@ -172,6 +174,19 @@ pub struct AzureSettings {
     pub scopes: Vec<String>,
     /// Where the managed identity's tokens are; default the machine's metadata service.
     pub managed_identity: Url,
+    /// What the environment of an AKS pod says, where the entry names no secret.
+    pub workload: Option<AzureWorkload>,
+}
+
+/// AKS workload identity. `AZURE_AUTHORITY_HOST` goes with it into [`AzureSettings::authority`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AzureWorkload {
+    /// `AZURE_TENANT_ID`.
+    pub tenant_id: String,
+    /// `AZURE_CLIENT_ID`.
+    pub client_id: String,
+    /// `AZURE_FEDERATED_TOKEN_FILE`.
+    pub token_file: PathBuf,
 }
 
 /// `vertex`. Which credential it is, the secret says.
@@ -185,6 +200,35 @@ pub struct GoogleSettings {
     pub metadata: Url,
     /// `x-goog-user-project` on every request.
     pub user_project: Option<String>,
+    /// What the environment says of AWS, for a workload there.
+    pub aws: AwsEnvironment,
+}
+
+/// AWS, as the environment names it: what is there is not asked of the machine's metadata.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct AwsEnvironment {
+    /// `AWS_REGION`, else `AWS_DEFAULT_REGION`.
+    pub region: Option<String>,
+    /// The keys, where both are there.
+    pub keys: Option<AwsKeys>,
+}
+
+/// Keys of AWS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AwsKeys {
+    /// `AWS_ACCESS_KEY_ID`.
+    pub access_key_id: String,
+    /// `AWS_SECRET_ACCESS_KEY`.
+    pub secret_access_key: Secret<String>,
+    /// `AWS_SESSION_TOKEN`.
+    pub session_token: Option<Secret<String>>,
+}
+
+impl Hash for AwsKeys {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let session_token = self.session_token.as_ref().map(Secret::expose);
+        (&self.access_key_id, self.secret_access_key.expose(), session_token).hash(state);
+    }
 }
 
 /// What a token gets that says nothing of its end (RFC 6749 section 5.1 only recommends `expires_in`).

@@ -67,7 +67,7 @@ pub fn load_static(
     {
         return Ok(None);
     }
-    let id = key.fingerprints.of(api_key.key.expose().as_bytes());
+    let id = credential.fingerprint(key.fingerprints);
     Ok(Some(Held::new(credential, id, expiry)))
 }
 

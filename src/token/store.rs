@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{SourceError, Unavailable};
-use crate::base::Now;
+use crate::base::{FingerprintKey, Now};
 use crate::cache::{Availability, Entry, Handle, Held};
 use crate::credential::Credential;
 use crate::request::Headers;
@@ -22,8 +22,11 @@ pub enum Slot {
 }
 
 /// The slots in the order of the configuration.
-#[derive(Debug, Default)]
-pub struct Store(Box<[Slot]>);
+#[derive(Debug)]
+pub struct Store {
+    slots: Box<[Slot]>,
+    fingerprints: FingerprintKey,
+}
 
 impl Slot {
     /// The value in use.
@@ -43,6 +46,15 @@ impl Slot {
             Self::Renewed(entry) => {
                 entry.setback().is_none() || entry.handle().held().is_some_and(|held| !held.is_over(now))
             }
+        }
+    }
+
+    /// Why the token cannot be renewed right now; none while it can, and for a key.
+    #[must_use]
+    pub fn trouble(&self) -> Option<SourceError> {
+        match self {
+            Self::Fixed(_) => None,
+            Self::Renewed(entry) => entry.setback().map(|setback| setback.error),
         }
     }
 
@@ -66,16 +78,16 @@ impl Slot {
 }
 
 impl Store {
-    /// A store of these slots.
+    /// A store of these slots. Their credentials have their names from `fingerprints`.
     #[must_use]
-    pub fn new(slots: impl IntoIterator<Item = Slot>) -> Self {
-        Self(slots.into_iter().collect())
+    pub fn new(slots: impl IntoIterator<Item = Slot>, fingerprints: FingerprintKey) -> Self {
+        Self { slots: slots.into_iter().collect(), fingerprints }
     }
 
     /// The slot of the provider at `index`.
     #[must_use]
     pub fn slot(&self, index: usize) -> Option<&Slot> {
-        self.0.get(index)
+        self.slots.get(index)
     }
 
     /// Takes the credential of the provider at `index`.
@@ -124,23 +136,16 @@ impl Store {
         }
     }
 
-    /// Whether the credential of the provider at `index`, or the one before it, stands among `headers`: what the first
-    /// attempt attached, seen again by an upstream filter on a retry.
+    /// Whether some provider's credential, or the one before it, stands among `headers`: what an earlier attempt attached,
+    /// seen again by an upstream filter on a retry. They are looked for in the headers of these `names`.
     #[must_use]
-    pub fn is_on(&self, index: usize, headers: &Headers<'_>) -> bool {
-        self.slot(index).is_some_and(|slot| slot.is_on(headers))
-    }
-
-    /// Whether any provider's does.
-    #[must_use]
-    pub fn any_is_on(&self, headers: &Headers<'_>) -> bool {
-        self.0.iter().any(|slot| slot.is_on(headers))
-    }
-}
-
-impl Slot {
-    fn is_on(&self, headers: &Headers<'_>) -> bool {
-        self.handle().any_recent(|credential| credential.is_on(headers))
+    pub fn any_is_on(&self, headers: &Headers<'_>, names: &[String]) -> bool {
+        headers.iter().filter(|line| names.iter().any(|name| line.name.eq_ignore_ascii_case(name))).any(
+            |line| {
+                let id = self.fingerprints.of(line.value);
+                self.slots.iter().any(|slot| slot.handle().is_or_was(id))
+            },
+        )
     }
 }
 

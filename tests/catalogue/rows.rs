@@ -347,10 +347,14 @@ pub(crate) const LEAKAGE: &[Row] = &[
 ];
 
 pub(crate) const ADMIN: &[Row] = &[
-    ("A02", "auth types", By(&["config/matrix", "config/google-mfa", "the_matrix_is_that_of_the_program"])),
-    ("A03", "URLs", By(&["only_https_and_http_to_loopback_are_urls", "config/callers"])),
-    ("A04", "secrets in the wrong place", By(&["config/inline-secrets"])),
-    ("A06", "quantities", By(&["config/quantities", "durations_carry_their_units"])),
+    (
+        "A02",
+        "auth types",
+        By(&["config/matrix", "config/google-mfa", "the_matrix_is_that_of_the_program", "config/azure"]),
+    ),
+    ("A03", "URLs", By(&["only_https_and_http_to_loopback_are_urls", "config/callers", "config/oauth"])),
+    ("A04", "secrets in the wrong place", By(&["config/inline-secrets", "config/oauth"])),
+    ("A06", "quantities", By(&["config/quantities", "durations_carry_their_units", "config/refresh"])),
     // An entry that cannot be read is a fault of the whole configuration: the old one serves. A secret is its entry's own.
     (
         "A07",

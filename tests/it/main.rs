@@ -11,6 +11,7 @@
     reason = "tests"
 )]
 
+mod attempts;
 mod authz_protocol;
 mod certificates;
 mod commands;

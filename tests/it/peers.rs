@@ -3,20 +3,30 @@
 use std::fs;
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::time::timeout;
 use tonic::Code;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::support::grpc::{Question, Stream, check, process};
-use crate::support::{Certificates, Direct, endpoint, eventually};
+use crate::support::{Certificates, Direct, PATIENCE, endpoint, eventually};
 
 const ENVOY: &str = "spiffe://mesh.example/ns/gateway/sa/envoy";
 
 fn start(certificates: &Certificates, allowed_peers: &[&str]) -> Direct {
+    start_with(certificates, allowed_peers, |_| {})
+}
+
+fn start_with(
+    certificates: &Certificates,
+    allowed_peers: &[&str],
+    change: impl FnOnce(&mut Value),
+) -> Direct {
     let folder = certificates.path();
     Direct::with(|config| {
+        change(config);
         config["listen"]["tls"] = json!({
             "certificate": folder.join("server.pem"),
             "private_key": folder.join("server.key"),
@@ -98,6 +108,24 @@ async fn a_peer_of_another_name_is_unauthenticated_on_every_method() {
         assert_eq!(refused.code(), Code::Unauthenticated, "{name}");
     }
     assert_eq!(direct.metric("bouncer_requests_total", &[]), 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_refused_peer_does_not_keep_the_place_of_another() {
+    let certificates = Certificates::new();
+    certificates.client("other", &["spiffe://mesh.example/ns/jobs/sa/batch"]);
+    certificates.client("envoy", &[ENVOY]);
+    let folder = certificates.path();
+    let direct =
+        start_with(&certificates, &[ENVOY], |config| config["limits"] = json!({"max_connections": 1}));
+    let refused = connect(&direct, tls(&folder, Some("other"))).await.unwrap();
+    assert_eq!(Stream::open(&refused, &[]).await.err().unwrap().code(), Code::Unauthenticated);
+    let served = async {
+        let channel = connect(&direct, tls(&folder, Some("envoy"))).await.unwrap();
+        process(&channel, &Question::chat(&direct.token())).await.authorization()
+    };
+    timeout(PATIENCE, served).await.expect("the refused one keeps the only place");
+    drop(refused);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

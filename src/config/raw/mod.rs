@@ -5,6 +5,7 @@
 
 mod provider;
 mod text;
+mod token;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,9 @@ use serde::Deserialize;
 
 pub(super) use provider::{ApiKey, AuthType, Match, Metadata, Provider};
 pub(super) use text::{DurationText, Items, OneOrMore, SizeText};
+pub(super) use token::{
+    ClientAuth, ClientTls, Federation, Feedback, Grant, RefreshPolicy, TokenBody, TokenFile,
+};
 
 /// The configuration of bouncer. Paths in it are relative to the file.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -15,19 +15,21 @@ use crate::request::{HeaderMutation, Headers, RequestView};
 pub fn attach<'a>(
     _permit: &Permit<'_>,
     credential: &Credential,
-    token_headers: &[String],
+    credential_headers: &[String],
     view: &RequestView<'a>,
 ) -> HeaderMutation<'a> {
-    exchange(credential, token_headers, &view.headers)
+    exchange(credential, credential_headers, &view.headers)
 }
 
-/// The caller's own credentials, each name as the request spells it, once. `token_headers` are the names under which callers
-/// may send their token, in any spelling.
+/// The caller's own credentials, each name as the request spells it, once. `credential_headers` are the names under which callers
+/// may send their token and providers take their key, in any spelling.
 #[must_use]
-pub fn strip<'a>(token_headers: &[String], headers: &Headers<'a>) -> HeaderMutation<'a> {
+pub fn strip<'a>(credential_headers: &[String], headers: &Headers<'a>) -> HeaderMutation<'a> {
     let mut mutation = HeaderMutation::default();
     for line in headers.iter() {
-        if is_stripped(line.name) || token_headers.iter().any(|name| same_name(line.name, name.as_bytes())) {
+        if is_stripped(line.name)
+            || credential_headers.iter().any(|name| same_name(line.name, name.as_bytes()))
+        {
             remove(&mut mutation, line.name);
         }
     }
@@ -36,10 +38,10 @@ pub fn strip<'a>(token_headers: &[String], headers: &Headers<'a>) -> HeaderMutat
 
 fn exchange<'a>(
     credential: &Credential,
-    token_headers: &[String],
+    credential_headers: &[String],
     headers: &Headers<'a>,
 ) -> HeaderMutation<'a> {
-    let mut mutation = strip(token_headers, headers);
+    let mut mutation = strip(credential_headers, headers);
     for line in headers.iter() {
         // A second line under the credential's own name, or a lenient spelling of it, must not survive beside ours.
         if credential.set.iter().any(|set| same_name(line.name, &set.name)) {

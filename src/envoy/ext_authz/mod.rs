@@ -114,7 +114,7 @@ impl Authorization {
             Err(HeaderMapError::Request(error)) => return refused(error.into()),
         };
         let told = Told::of(&view, since);
-        let outcome = match run(&generation.snapshot, &view, self.0.now(), patience) {
+        let outcome = match run(&generation.snapshot, &view, self.0.at(since, patience), patience) {
             Ok(outcome) => outcome,
             Err(wait) => return Ok(Next::Wait(wait)),
         };

@@ -137,7 +137,7 @@ impl Exchange {
             Err(HeaderMapError::Request(error)) => return Ok(refused(error.into())),
         };
         let told = Told::of(&view, since);
-        let outcome = match run(&generation.snapshot, &view, self.current.now(), patience) {
+        let outcome = match run(&generation.snapshot, &view, self.current.at(since, patience), patience) {
             Ok(outcome) => outcome,
             Err(wait) => {
                 let until =
