@@ -20,6 +20,8 @@ mod sources;
 mod static_key;
 mod store;
 #[cfg(test)]
+mod secrecy_tests;
+#[cfg(test)]
 mod testing;
 mod token_endpoint;
 pub mod token_file;
@@ -30,7 +32,6 @@ pub use endpoint::{Answer, TokenCall};
 pub use error::{SecretFault, Unavailable};
 pub use material::Material;
 pub use minter::{Dress, Minter, Unready};
-pub use oauth::is_reserved;
 pub use params::Params;
 pub use refresh_tokens::RefreshTokens;
 pub use settings::{
