@@ -8,6 +8,7 @@ mod error;
 mod expires_at;
 mod federation;
 mod json;
+mod fingerprint_key;
 mod material;
 mod minter;
 mod oauth;
@@ -23,11 +24,13 @@ mod store;
 mod testing;
 mod token_endpoint;
 pub mod token_file;
+mod tally;
 
 pub use answer::token as token_of;
 pub use assertion::{AssertionHeader, RsaScheme, SigningKey, client_claims, thumbprint, unique};
 pub use endpoint::{Answer, TokenCall};
 pub use error::{SecretFault, Unavailable};
+pub use fingerprint_key::read_fingerprint_key;
 pub use material::Material;
 pub use minter::{Dress, Minter, Unready};
 pub use oauth::is_reserved;
@@ -45,3 +48,4 @@ pub use source_error::{
 pub use sources::{Outward, token_source};
 pub use static_key::{StaticKey, load_static, read_api_key};
 pub use store::{Slot, Store, TokenEntry};
+pub use tally::{Taken, Tally};
