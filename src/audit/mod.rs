@@ -16,6 +16,8 @@ mod settings;
 mod sink;
 mod writer;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 
 use std::fmt;
