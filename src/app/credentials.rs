@@ -205,7 +205,7 @@ impl Credentials {
 }
 
 /// What the provider wants on the request beside the token.
-fn dress(entry: &ProviderEntry, settings: &TokenSettings) -> Dress {
+pub(super) fn dress(entry: &ProviderEntry, settings: &TokenSettings) -> Dress {
     let user_project = match &settings.grant {
         Grant::Google(google) => google.user_project.clone(),
         _ => None,

@@ -6,6 +6,7 @@ mod reload;
 mod rotations;
 mod secret;
 mod standing;
+mod trial;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ use self::generation::Builder;
 pub use self::reload::Reloader;
 use self::rotations::Rotations;
 pub use self::secret::secret_faults;
+pub use self::trial::{NotTried, Obtained, Trial, TrialError, trial};
 use crate::admin;
 use crate::audit::Audit;
 use crate::base::{Clock, FingerprintKey};

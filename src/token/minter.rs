@@ -37,6 +37,12 @@ impl Minter {
         Self { source, dress, fingerprints, provenance: Mutex::default() }
     }
 
+    /// The source's name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.source.name()
+    }
+
     /// Obtains a token now. `legs` is told of every exchange on the way, the one that fails included.
     ///
     /// # Errors
