@@ -121,6 +121,11 @@ fn fingerprints() -> FingerprintKey {
     FingerprintKey::new(&Secret::new(vec![1; 32]))
 }
 
+/// A credential is known by the line that it puts on a request.
+fn token_id(number: usize) -> String {
+    id(&format!("Bearer {CANARY}-{number}"))
+}
+
 fn id(text: &str) -> String {
     fingerprints().of(text.as_bytes()).to_string()
 }
@@ -153,9 +158,9 @@ async fn each_rotation_of_a_token_is_one_event_and_the_same_token_again_is_none(
     assert_eq!(column(&events, "event"), ["AI_PROVIDER_TOKEN_ROTATED"; 2]);
     let (first, second) = (&events[0], &events[1]);
     assert_eq!((&first["old_token_id"], &first["reason"]), (&Value::Null, &json!("first_use")));
-    assert_eq!(first["new_token_id"], id(&format!("{CANARY}-1")));
+    assert_eq!(first["new_token_id"], token_id(1));
     assert_eq!(second["old_token_id"], first["new_token_id"]);
-    assert_eq!(second["new_token_id"], id(&format!("{CANARY}-2")));
+    assert_eq!(second["new_token_id"], token_id(2));
     assert_eq!(second["old_expires_at"], first["new_expires_at"]);
     assert_eq!(first["scopes"], json!(["llm:read", "llm:invoke"]));
     assert_eq!(first["source"], "client_credentials");
@@ -202,7 +207,7 @@ async fn an_entry_that_wants_no_record_has_none_from_the_next_configuration_on()
     token.renewed().await.unwrap();
     let events = bench.events().await;
     let ids = column(&events, "new_token_id");
-    assert_eq!(ids, [id(&format!("{CANARY}-1")), id(&format!("{CANARY}-3"))]);
+    assert_eq!(ids, [token_id(1), token_id(3)]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::{Instant, sleep, timeout_at};
+
 use super::AuditSink;
 use super::queue::{Queue, Work};
 
@@ -48,14 +50,14 @@ pub(super) async fn keep(queue: Arc<Queue>, sink: Box<dyn AuditSink>) {
 
 /// Waits `long`, but not while everybody waits for the end.
 async fn wait(queue: &Queue, long: Duration) {
-    let end = tokio::time::Instant::now() + long;
+    let end = Instant::now() + long;
     while queue.is_open() {
         // What comes meanwhile wakes this up as well.
-        if tokio::time::timeout_at(end, queue.changed.notified()).await.is_err() {
+        if timeout_at(end, queue.changed.notified()).await.is_err() {
             return;
         }
     }
-    tokio::time::sleep(long.min(FIRST)).await;
+    sleep(long.min(FIRST)).await;
 }
 
 fn pause(failures: u32) -> Duration {
