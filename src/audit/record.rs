@@ -78,7 +78,10 @@ pub(super) fn line(head: &Head<'_>, subject: Subject<'_>, event: &Event<'_>) -> 
             error: failed.error,
             fault: fault(failed.fault),
             attempt: failed.attempt,
-            next_attempt_at: time(failed.next_in.map(|wait| UnixTime(head.millis / 1_000).plus(wait))),
+            next_attempt_at: failed.next_in.map(|wait| {
+                let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+                rfc3339_millis(head.millis.saturating_add(wait))
+            }),
             expires_at: time(failed.expires_at),
         },
     };

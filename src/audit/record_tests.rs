@@ -106,7 +106,7 @@ fn a_failure_has_exactly_the_promised_fields() {
         "error": "invalid_client",
         "fault": "operator",
         "attempt": 3,
-        "next_attempt_at": "2026-12-31T00:01:00Z",
+        "next_attempt_at": "2026-12-31T00:01:01.023Z",
         "expires_at": null,
     });
     assert_eq!(without_ids(json), expected);

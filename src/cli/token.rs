@@ -17,6 +17,9 @@ use crate::token::{Fault, Legs};
 /// Longer texts are cut here, in bytes.
 const LONGEST: usize = 1024;
 
+/// A sentence goes on in the next line after so many characters.
+const WIDEST: usize = 100;
+
 /// What says that there is nothing to say.
 const NOTHING: &str = "-";
 
@@ -92,9 +95,9 @@ fn text(trial: &Trial, key: Key) -> String {
         }
         Err(error) => {
             let (whose, change) = blame(error, trial.secret.as_deref());
-            lines.push(("failed", printable(&error.to_string(), LONGEST)));
+            lines.extend(wrapped("failed", &printable(&error.to_string(), LONGEST)));
             lines.push(("fault of", whose.to_owned()));
-            lines.push(("change", printable(&change, LONGEST)));
+            lines.extend(wrapped("change", &printable(&change, LONGEST)));
         }
     }
     let rows = lines.iter().map(|(name, value)| vec![(*name).to_owned(), value.clone()]).collect::<Vec<_>>();
@@ -134,6 +137,22 @@ fn legs(legs: &Legs) -> Vec<Vec<String>> {
     [head].into_iter().chain(rows).collect()
 }
 
+/// A sentence in lines that a terminal has room for.
+fn wrapped<'a>(name: &'a str, text: &str) -> Vec<(&'a str, String)> {
+    let mut lines = vec![(name, String::new())];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some((_, line)) if line.is_empty() => line.push_str(word),
+            Some((_, line)) if line.chars().count() + word.chars().count() < WIDEST => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(("", word.to_owned())),
+        }
+    }
+    lines
+}
+
 /// Rows below each other, each column as wide as its widest cell.
 fn columns(rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
@@ -163,7 +182,7 @@ fn took(duration: Duration) -> String {
 
 /// `59m 58s`: the two largest units.
 fn life(duration: Duration) -> String {
-    let seconds = duration.as_secs();
+    let seconds = duration.as_secs() + u64::from(duration.subsec_millis() >= 500);
     let units = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
     let first = units.iter().position(|(length, _)| seconds >= *length).unwrap_or(3);
     let mut rest = seconds;

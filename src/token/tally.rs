@@ -69,3 +69,7 @@ impl From<Part> for Taken {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "tally_tests.rs"]
+mod tests;
