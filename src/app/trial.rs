@@ -90,7 +90,7 @@ pub async fn trial(config: &Config, name: &str, clock: Arc<dyn Clock>) -> Result
     };
     let fingerprints = fingerprint_key(config)?;
     let began = clock.now();
-    let store = FileSecrets::new(config.store.root.clone());
+    let store = Arc::new(FileSecrets::new(config.store.root.clone()));
     let mut legs = Legs::default();
     let (secret, source, result) = match &entry.credential {
         CredentialSettings::ApiKey { credential_ref, placement } => {
@@ -101,7 +101,7 @@ pub async fn trial(config: &Config, name: &str, clock: Arc<dyn Clock>) -> Result
                 fingerprints: &fingerprints,
             };
             // Nothing is held yet, so there is always another one.
-            let held = load_static(&store, credential_ref, &key, began).map_err(TrialError::from);
+            let held = load_static(&*store, credential_ref, &key, began).map_err(TrialError::from);
             let obtained = held.and_then(|held| {
                 let held = held.ok_or_else(SourceError::broken)?;
                 Ok(Obtained { id: held.id, expiry: held.expiry, provenance: None })
@@ -109,7 +109,9 @@ pub async fn trial(config: &Config, name: &str, clock: Arc<dyn Clock>) -> Result
             (Some(credential_ref.clone()), Some("secret"), obtained)
         }
         CredentialSettings::Token(settings) => {
-            let outward = Outward { http: Http::new().map_err(StartError::from)?, clock: Arc::clone(&clock) };
+            let outward = Outward::new(Http::new().map_err(StartError::from)?, Arc::clone(&clock));
+            // A refresh token that changes with this exchange is kept where the server finds it.
+            outward.refresh_tokens.store_in(Arc::clone(&store) as _);
             let made = minter(entry, settings, &store, &outward, fingerprints);
             let source = made.as_ref().ok().map(Minter::name);
             let result = match made {

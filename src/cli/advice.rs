@@ -69,21 +69,36 @@ fn status_advice(status: u16, secret: &str) -> String {
 const fn outbound(error: OutboundError) -> &'static str {
     match error {
         OutboundError::Connect | OutboundError::Timeout => {
-            "the way there: name resolution, firewall or NetworkPolicy, proxy (HTTPS_PROXY); and tls.ca, where a private CA signed the server's certificate"
+            "the way there: name resolution, firewall or NetworkPolicy, proxy (HTTPS_PROXY)"
         }
-        OutboundError::InsecureUrl => "the address: https, or http to a loopback address",
+        OutboundError::Certificate => {
+            "tls.ca of the entry, where a private CA signed the server's certificate; else the server's certificate, or this machine's clock"
+        }
+        OutboundError::Tls => {
+            "tls.certificate and tls.private_key of the entry: the server may want another certificate, or one at all"
+        }
+        OutboundError::TlsFile(_) => "tls of the entry: the file, whether it is there and whether it is PEM",
+        OutboundError::InsecureUrl
+        | OutboundError::InsecureTokenEndpoint
+        | OutboundError::InsecureJwksUri => "the address: https, or http to a loopback address",
+        OutboundError::Forbidden => {
+            "the address, or what the name resolves to: it leads to this machine's own surroundings"
+        }
+        OutboundError::Unsendable => "the secret: something in it cannot stand in a header or in a URL",
         OutboundError::Redirect => {
             "token_endpoint or issuer of the entry: name the address to which this one leads"
         }
         OutboundError::IssuerMismatch => {
             "issuer of the entry: write it exactly as the issuer's discovery document does, the last slash too"
         }
-        OutboundError::Status(_) | OutboundError::TooLarge(_) | OutboundError::Document => {
+        OutboundError::Status(_)
+        | OutboundError::TooLarge(_)
+        | OutboundError::Document
+        | OutboundError::NoKeys => {
             "token_endpoint or issuer of the entry: what answers there is something else"
         }
         OutboundError::Client => "the machine: it has no CA certificates",
         OutboundError::Broken => "nothing here: this is a bug of bouncer's; please report it",
-        _ => "token_endpoint or issuer of the entry",
     }
 }
 
