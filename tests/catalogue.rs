@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+#[path = "catalogue/leakage.rs"]
+mod leakage;
 #[path = "catalogue/rows.rs"]
 mod rows;
 #[path = "catalogue/tokens.rs"]
@@ -12,7 +14,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use rows::{ADMIN, HEADERS, Held, JWT, LEAKAGE, PROTOCOL};
+use leakage::LEAKAGE;
+use rows::{ADMIN, HEADERS, Held, JWT, PROTOCOL};
 use tokens::TOKENS;
 
 #[test]

@@ -60,6 +60,7 @@ impl Credentials {
         entry: &ProviderEntry,
         store: &dyn SecretSource,
     ) -> (Slot, Option<SecretFault>) {
+        self.rotations.meet(entry);
         match &entry.credential {
             CredentialSettings::ApiKey { credential_ref, placement } => {
                 let handle = self.key(entry);
@@ -77,6 +78,7 @@ impl Credentials {
 
     /// Forgets the API keys of entries that are gone.
     pub(super) fn retain(&self, entries: &[ProviderEntry]) {
+        self.rotations.retain(entries);
         self.keys().retain(|name, _| entries.iter().any(|entry| entry.provider.name == *name));
     }
 
@@ -105,7 +107,10 @@ impl Credentials {
         let key =
             StaticKey { handle, kind: entry.provider.kind, placement, fingerprints: &self.fingerprints };
         match load_static(store, credential_ref, &key, self.outward.clock.now()) {
-            Ok(None) => Ok(()),
+            Ok(None) => {
+                self.rotations.secret_usable(entry);
+                Ok(())
+            }
             Ok(Some(held)) => {
                 // Before it is in use: no credential is taken that no record speaks of.
                 self.rotations.key_changed(entry, handle.held().as_deref(), &held);
@@ -113,7 +118,7 @@ impl Credentials {
                 Ok(())
             }
             Err(fault) => {
-                self.rotations.key_unusable(entry, &fault);
+                self.rotations.secret_unusable(entry, &fault, handle.held().as_deref());
                 Err(fault)
             }
         }
@@ -160,8 +165,11 @@ impl Credentials {
             }
         }
         drop(before);
-        if let Some(fault) = &fault {
-            self.rotations.key_unusable(entry, fault);
+        match &fault {
+            Some(fault) => {
+                self.rotations.secret_unusable(entry, fault, kept.entry.handle().held().as_deref());
+            }
+            None => self.rotations.secret_usable(entry),
         }
         (Slot::Renewed(Arc::clone(&kept.entry)), fault)
     }
@@ -192,7 +200,7 @@ impl Credentials {
 }
 
 /// What the provider wants on the request beside the token.
-fn dress(entry: &ProviderEntry, settings: &TokenSettings) -> Dress {
+pub(super) fn dress(entry: &ProviderEntry, settings: &TokenSettings) -> Dress {
     let user_project = match &settings.grant {
         Grant::Google(google) => google.user_project.clone(),
         _ => None,

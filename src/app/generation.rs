@@ -51,12 +51,19 @@ impl Builder {
         let (callers, key_sets) = self.callers(config, previous);
         let (slots, faults) = self.credentials(config);
         let generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
+        let names = catalog.providers().iter().map(|provider| Arc::clone(&provider.name));
+        let named: Vec<_> = names.zip(slots.iter().cloned()).collect();
+        let counted: Vec<_> = named
+            .iter()
+            .map(|(name, slot)| (slot.clone(), Arc::clone(self.metrics.for_token(name).tally())))
+            .collect();
+        self.metrics.watch_tokens(named);
         let snapshot = Snapshot {
             generation,
             catalog,
             credential_headers: credential_headers(&callers, config),
             callers,
-            tokens: Store::new(slots, self.credentials.fingerprints().clone()),
+            tokens: Store::counting(counted, self.credentials.fingerprints().clone()),
             on_no_provider: config.on_no_provider,
         };
         Ok((Generation::new(snapshot, key_sets, &self.metrics), faults))

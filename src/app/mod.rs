@@ -6,6 +6,7 @@ mod reload;
 mod rotations;
 mod secret;
 mod standing;
+mod trial;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,17 +23,20 @@ use self::generation::Builder;
 pub use self::reload::Reloader;
 use self::rotations::Rotations;
 pub use self::secret::secret_faults;
+pub use self::trial::{NotTried, Obtained, Trial, TrialError, trial};
 use crate::admin;
+use crate::audit::Audit;
 use crate::base::{Clock, FingerprintKey};
 use crate::config::Config;
 use crate::envoy::{Current, labels};
 use crate::outbound::{Http, OutboundError};
+use crate::secrets::FileSecrets;
 use crate::serve::{
     Address, Drained, Health, ListenError, Services, Tls, TlsError, Workers, WorkersError, accept, bind,
     drain,
 };
 use crate::telemetry::{Metrics, install_panic_hook};
-use crate::token::Outward;
+use crate::token::{Outward, SecretFault, read_fingerprint_key};
 
 /// A running server. Dropping it stops it without a drain.
 #[derive(Debug)]
@@ -46,7 +50,11 @@ pub struct App {
     /// Acceptors, admin and the like; they end with the app.
     tasks: JoinSet<()>,
     grace: Duration,
+    audit: Arc<Audit>,
 }
+
+/// How long the last events may take to their sinks.
+const LAST_EVENTS: Duration = Duration::from_secs(5);
 
 /// Why the server does not start.
 #[derive(Debug, Error)]
@@ -66,6 +74,8 @@ pub enum StartError {
     Reflection(#[from] tonic_reflection::server::Error),
     #[error("the machine gives no random numbers")]
     NoRandomness,
+    #[error("audit.fingerprint_key: {0}")]
+    FingerprintKey(#[from] SecretFault),
     #[error(transparent)]
     Generation(#[from] generation::Conflicts),
 }
@@ -96,9 +106,11 @@ impl App {
         // Made before the secrets are read, so that no change falls in between.
         let watcher = reload::watcher(&config, tls.as_deref());
         let http = Http::new()?;
-        let fingerprints = FingerprintKey::random().ok_or(StartError::NoRandomness)?;
+        let fingerprints = fingerprint_key(&config)?;
+        let audit = Arc::new(Audit::start(&config.audit, Arc::clone(&clock)));
+        metrics.watch_audit(Arc::clone(&audit));
         let outward = Outward::new(http.clone(), Arc::clone(&clock));
-        let rotations = Arc::new(Rotations::new(Arc::clone(&metrics)));
+        let rotations = Arc::new(Rotations::new(Arc::clone(&metrics), Arc::clone(&audit)));
         let credentials = Credentials::new(outward, fingerprints, rotations);
         let builder = Builder::new(http, Arc::clone(&metrics), credentials);
         let (generation, faults) = builder.build(&config, None)?;
@@ -139,6 +151,7 @@ impl App {
             workers,
             tasks,
             grace: config.listen.shutdown_grace,
+            audit,
         };
         Ok((app, reloader))
     }
@@ -158,7 +171,7 @@ impl App {
     /// Drains: health says NOT_SERVING, connections say GOAWAY, what is in flight is answered. What is not done after
     /// `listen.shutdown_grace` is cut off, which Envoy reads as an error.
     pub async fn shutdown(self) -> Shutdown {
-        let Self { health, standing, drained, workers, mut tasks, grace, .. } = self;
+        let Self { health, standing, drained, workers, mut tasks, grace, audit, .. } = self;
         standing.draining();
         health.draining().await;
         tracing::info!("draining");
@@ -170,6 +183,7 @@ impl App {
         if let Some(workers) = Arc::into_inner(workers) {
             workers.stop();
         }
+        audit.close(LAST_EVENTS).await;
         outcome
     }
 }
@@ -181,6 +195,14 @@ pub enum Shutdown {
     Clean,
     /// `listen.shutdown_grace` was over first.
     CutOff,
+}
+
+/// The key of fingerprints: the installation's own, else one of this process.
+pub(crate) fn fingerprint_key(config: &Config) -> Result<FingerprintKey, StartError> {
+    match &config.audit.fingerprint_key {
+        Some(name) => Ok(read_fingerprint_key(&FileSecrets::new(config.store.root.clone()), name)?),
+        None => FingerprintKey::random().ok_or(StartError::NoRandomness),
+    }
 }
 
 /// Files and folders that the server lives on.

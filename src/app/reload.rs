@@ -104,6 +104,9 @@ impl Reloader {
                 "listen, admin and limits (but max_token, verified_tokens) are taken at the next start only"
             );
         }
+        if config.audit != self.config.audit {
+            tracing::warn!("audit is taken at the next start only");
+        }
         // A new issuer's callers must not be refused for want of keys that are on their way.
         first_keys(&generation).await;
         tracing::info!(generation = generation.snapshot.generation, "configuration taken");

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::backoff::{chance, pause};
-use super::exchange::{Exchange, Failure, Observer, Obtained, Outcome, Reason, Setback, Source};
+use super::exchange::{Exchange, Failure, Observer, Obtained, Outcome, Part, Reason, Setback, Source};
 use super::lanes::{Lane, Urgency};
 use super::refresher::Due;
 use super::single_flight::{Landed, Leader, SingleFlight};
@@ -13,7 +13,7 @@ use super::{Availability, Handle, Held, Policy, RefreshPolicy, Refresher};
 use crate::base::{Fingerprint, Now};
 
 /// No exchange takes longer: the next attempt is worth more than this one.
-const DEADLINE: Duration = Duration::from_secs(10);
+pub const DEADLINE: Duration = Duration::from_secs(10);
 
 /// One credential is renewed for the other side's refusals at most once in this time: callers can provoke them.
 const FORCED: Duration = Duration::from_secs(30);
@@ -119,10 +119,19 @@ where
     /// # Errors
     /// [`Setback`]: also at once, while the last failure is fresh.
     pub async fn renewed(&self) -> Outcome<E> {
+        self.renewed_telling(|_part| ()).await
+    }
+
+    /// The same; `tell` is told of the part in it, before the wait.
+    ///
+    /// # Errors
+    /// As [`Entry::renewed`].
+    pub async fn renewed_telling(&self, tell: impl FnOnce(Part)) -> Outcome<E> {
         if let Some(setback) = self.setback() {
             return Err(setback);
         }
         let (mut follower, leader) = self.flight.join();
+        tell(if leader.is_some() { Part::Lead } else { Part::Follow });
         if let Some(leader) = leader {
             self.send(leader);
         }
@@ -243,10 +252,10 @@ where
         version: u64,
         now: Now,
     ) -> Outcome<E> {
-        let Obtained { value, id, expiry, refresh_in } = obtained;
+        let Obtained { value, id, expiry, refresh_in, provenance } = obtained;
         let (left, lazy) = (expiry.left(now), self.policy.refresh == RefreshPolicy::Lazy);
         let again = exchange.before.is_some_and(|before| before.id == id);
-        let mut held = Held::new(value, id, Some(expiry));
+        let mut held = Held::new(value, id, Some(expiry)).with_provenance(provenance);
         if lazy && !again {
             held = held.aging_before_end(now, Policy::hard_margin(left));
         }

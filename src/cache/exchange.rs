@@ -1,9 +1,10 @@
 //! One exchange: who makes it, what it brings, and who is told of it.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Held, Retry};
+use super::{Held, Provenance, Retry};
 use crate::base::{Expiry, Fingerprint};
 
 /// Where values come from.
@@ -26,6 +27,8 @@ pub struct Obtained<V> {
     pub expiry: Expiry,
     /// When the source itself would renew it, counted from now.
     pub refresh_in: Option<Duration>,
+    /// Where it comes from, for records.
+    pub provenance: Option<Arc<Provenance>>,
 }
 
 /// Why a source brought nothing.
@@ -64,6 +67,15 @@ pub struct Setback<E> {
 
 /// What a demand ends with: the handle has a value now, or why not.
 pub type Outcome<E> = Result<(), Setback<E>>;
+
+/// How somebody takes part in an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// It is made for them.
+    Lead,
+    /// It is under way already.
+    Follow,
+}
 
 /// One exchange that ended, for records and counters.
 #[derive(Debug)]

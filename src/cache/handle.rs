@@ -27,12 +27,24 @@ pub struct Held<V> {
     pub id: Fingerprint,
     /// None for what has no end.
     pub expiry: Option<Expiry>,
+    /// Where it comes from; none where nothing says so.
+    pub provenance: Option<Arc<Provenance>>,
     /// From when on who asks on demand is to wait for another one, while that can be had.
     aging: Option<Instant>,
     /// The other side does not take it any more, or so it seems.
     rejected: AtomicBool,
     /// Its renewal fell due while nobody used it.
     dormant: AtomicBool,
+}
+
+/// Where a value comes from and what it is good for, as its source says it: for records. One after another of the same
+/// kind share it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Provenance {
+    /// The source's name.
+    pub source: &'static str,
+    /// What the value is good for.
+    pub scopes: Box<[Box<str>]>,
 }
 
 /// Why there is nothing to take right now.
@@ -53,10 +65,17 @@ impl<V> Held<V> {
             value,
             id,
             expiry,
+            provenance: None,
             aging: None,
             rejected: AtomicBool::new(false),
             dormant: AtomicBool::new(false),
         }
+    }
+
+    /// The same, and where it comes from.
+    pub(super) fn with_provenance(mut self, provenance: Option<Arc<Provenance>>) -> Self {
+        self.provenance = provenance;
+        self
     }
 
     /// The same, but in the last `margin` it is only taken where no other can be had.

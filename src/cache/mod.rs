@@ -28,9 +28,11 @@ pub(crate) mod testing;
 mod tests;
 
 pub use backoff::{Retry, chance};
-pub use entry::{Entry, Rejection};
-pub use exchange::{Exchange, Failure, Observer, Obtained, Obtaining, Outcome, Reason, Setback, Source};
-pub use handle::{Availability, Handle, Held};
+pub use entry::{DEADLINE, Entry, Rejection};
+pub use exchange::{
+    Exchange, Failure, Observer, Obtained, Obtaining, Outcome, Part, Reason, Setback, Source,
+};
+pub use handle::{Availability, Handle, Held, Provenance};
 pub use key::CacheKey;
 pub use keyed::Keyed;
 pub use policy::{Policy, RefreshPolicy};

@@ -14,6 +14,7 @@ mod limits;
 mod mfa;
 mod listen;
 mod callers;
+mod audit;
 mod matches;
 mod entry;
 mod files;

@@ -10,7 +10,7 @@ use super::place::{At, Faults};
 use super::schema::Form;
 use super::settings::{Config, FileStore, OnNoProvider, ProviderEntry};
 use super::structure::{self, Checked};
-use super::{callers, files, limits, listen, mfa, raw, words};
+use super::{audit, callers, files, limits, listen, mfa, raw, words};
 use crate::base::{Fault, Place, Severity};
 use crate::provider::{Catalog, Provider};
 
@@ -82,9 +82,7 @@ fn document(main: &Checked, environment: Environment, faults: &Faults) -> Option
         environment,
     };
     let callers = raw.callers.and_then(|raw| callers::callers(raw, &limits, &at.key("callers")));
-    if raw.audit.is_some() {
-        at.key("audit").warning("has no effect in this version: nothing is audited yet", None);
-    }
+    let audit = raw.audit.map(|raw| audit::audit(&raw, &at.key("audit"))).unwrap_or_default();
     let providers_dir = raw.providers_dir.map(|text| at.relative(&text));
     let providers = providers(providers_dir.as_deref(), raw.providers, &around, &at);
     Some(Config {
@@ -99,6 +97,7 @@ fn document(main: &Checked, environment: Environment, faults: &Faults) -> Option
         callers: callers?,
         providers,
         store: store(raw.secrets, &at),
+        audit,
         on_no_provider: match raw.on_no_provider {
             None | Some(raw::OnNoProvider::Deny) => OnNoProvider::Deny,
             Some(raw::OnNoProvider::Pass) => OnNoProvider::Pass,

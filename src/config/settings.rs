@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::audit::AuditSettings;
 use crate::base::Fault;
 use crate::identity::CallersSettings;
 use crate::provider::{ApiKeyPlacement, Provider};
@@ -26,6 +27,8 @@ pub struct Config {
     pub providers: Vec<ProviderEntry>,
     /// Where plain names of `credential_ref` are looked up.
     pub store: FileStore,
+    /// Where audit events go.
+    pub audit: AuditSettings,
     /// What happens to a request that is nobody's.
     pub on_no_provider: OnNoProvider,
     /// Bounds.

@@ -40,6 +40,15 @@ pub enum RefreshResult {
     Failed,
 }
 
+/// With which status a provider refused its credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum UpstreamStatus {
+    Unauthorized,
+    Forbidden,
+    Other,
+}
+
 /// What became of a new configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReloadResult {
@@ -64,12 +73,40 @@ impl Service {
 }
 
 impl RefreshResult {
+    /// Both, in the order of their numbers.
+    pub(super) const ALL: [Self; 2] = [Self::Ok, Self::Failed];
+
     /// The label's value.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Failed => "failed",
+        }
+    }
+}
+
+impl UpstreamStatus {
+    /// All, in the order of their numbers.
+    pub(super) const ALL: [Self; 3] = [Self::Unauthorized, Self::Forbidden, Self::Other];
+
+    /// The label's value.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unauthorized => "401",
+            Self::Forbidden => "403",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl From<u16> for UpstreamStatus {
+    fn from(status: u16) -> Self {
+        match status {
+            401 => Self::Unauthorized,
+            403 => Self::Forbidden,
+            _ => Self::Other,
         }
     }
 }

@@ -36,6 +36,8 @@ pub enum SecretFault {
     Unusable { name: String, what: crate::credential::ApiKeyError },
     #[error("secret {name:?}: {key} is larger than 64 KiB or not UTF-8")]
     NotText { name: String, key: String },
+    #[error("secret {name:?}: {key} is shorter than {least} bytes")]
+    TooShort { name: String, key: &'static str, least: usize },
     #[error("secret {name:?}: expires_at is neither RFC 3339 (2027-01-31T00:00:00Z) nor Unix seconds")]
     ExpiresAt { name: String },
     #[error("secret {name:?} has both of {keys}: client_auth has to say which one counts")]

@@ -8,6 +8,7 @@ mod error;
 mod expires_at;
 mod federation;
 mod json;
+mod fingerprint_key;
 mod material;
 mod minter;
 mod oauth;
@@ -25,11 +26,13 @@ mod secrecy_tests;
 mod testing;
 mod token_endpoint;
 pub mod token_file;
+mod tally;
 
 pub use answer::token as token_of;
 pub use assertion::{AssertionHeader, RsaScheme, SigningKey, client_claims, thumbprint, unique};
 pub use endpoint::{Answer, TokenCall};
 pub use error::{SecretFault, Unavailable};
+pub use fingerprint_key::read_fingerprint_key;
 pub use material::Material;
 pub use minter::{Dress, Minter, Unready};
 pub use params::Params;
@@ -46,3 +49,4 @@ pub use source_error::{
 pub use sources::{Outward, token_source};
 pub use static_key::{StaticKey, load_static, read_api_key};
 pub use store::{Slot, Store, TokenEntry};
+pub use tally::{Taken, Tally};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{SourceError, Unavailable};
+use super::{SourceError, Taken, Tally, Unavailable};
 use crate::base::{FingerprintKey, Now};
 use crate::cache::{Availability, Entry, Handle, Held};
 use crate::credential::Credential;
@@ -21,10 +21,10 @@ pub enum Slot {
     Renewed(Arc<TokenEntry>),
 }
 
-/// The slots in the order of the configuration.
+/// The slots in the order of the configuration, each with its counters.
 #[derive(Debug)]
 pub struct Store {
-    slots: Box<[Slot]>,
+    slots: Box<[(Slot, Arc<Tally>)]>,
     fingerprints: FingerprintKey,
 }
 
@@ -58,17 +58,21 @@ impl Slot {
         }
     }
 
-    fn with<R>(&self, now: Now, take: impl FnOnce(&Held<Credential>) -> R) -> Result<R, Unavailable> {
+    fn with<R>(
+        &self,
+        now: Now,
+        take: impl FnOnce(&Held<Credential>) -> R,
+    ) -> Result<(R, Taken), Unavailable> {
         match self {
-            Self::Fixed(handle) => Ok(handle.with_last_good(now, take)?),
+            Self::Fixed(handle) => Ok((handle.with_last_good(now, take)?, Taken::Hit)),
             Self::Renewed(entry) => {
                 let mut take = Some(take);
                 let taken = entry.with(now, |held| take.take().map(|take| take(held)));
                 match (taken, take) {
-                    (Ok(Some(taken)), _) => Ok(taken),
+                    (Ok(Some(taken)), _) => Ok((taken, Taken::Hit)),
                     // A fresh failure is the answer: another exchange would only repeat it.
                     (_, Some(take)) if entry.setback().is_some() => {
-                        Ok(entry.handle().with_last_good(now, take)?)
+                        Ok((entry.handle().with_last_good(now, take)?, Taken::Stale))
                     }
                     _ => Err(Unavailable::Awaited),
                 }
@@ -78,16 +82,25 @@ impl Slot {
 }
 
 impl Store {
-    /// A store of these slots. Their credentials have their names from `fingerprints`.
+    /// A store of these slots, with counters of its own. Their credentials have their names from `fingerprints`.
     #[must_use]
     pub fn new(slots: impl IntoIterator<Item = Slot>, fingerprints: FingerprintKey) -> Self {
+        Self::counting(slots.into_iter().map(|slot| (slot, Arc::default())), fingerprints)
+    }
+
+    /// The same, which counts with these counters.
+    #[must_use]
+    pub fn counting(
+        slots: impl IntoIterator<Item = (Slot, Arc<Tally>)>,
+        fingerprints: FingerprintKey,
+    ) -> Self {
         Self { slots: slots.into_iter().collect(), fingerprints }
     }
 
     /// The slot of the provider at `index`.
     #[must_use]
     pub fn slot(&self, index: usize) -> Option<&Slot> {
-        self.slots.get(index)
+        self.slots.get(index).map(|(slot, _)| slot)
     }
 
     /// Takes the credential of the provider at `index`.
@@ -101,10 +114,13 @@ impl Store {
         now: Now,
         take: impl FnOnce(&Held<Credential>) -> R,
     ) -> Result<R, Unavailable> {
-        self.slot(index).ok_or(Unavailable::Never)?.with(now, take)
+        let (slot, tally) = self.slots.get(index).ok_or(Unavailable::Never)?;
+        let (result, taken) = slot.with(now, take)?;
+        tally.count(taken);
+        Ok(result)
     }
 
-    /// Takes what is there, as long as it has not ended.
+    /// Takes what is there, as long as it has not ended. Not counted: whoever does not ask for a fresh one has waited, which was.
     ///
     /// # Errors
     /// [`Unavailable`], never [`Unavailable::Awaited`].
@@ -119,9 +135,9 @@ impl Store {
 
     /// Has the token of the provider at `index` obtained. Whatever comes of it, the store tells.
     pub async fn renewed(&self, index: usize) {
-        if let Some(Slot::Renewed(entry)) = self.slot(index) {
+        if let Some((Slot::Renewed(entry), tally)) = self.slots.get(index) {
             // The failure is in the entry's observer, its record and the next look at the store.
-            let _told_elsewhere = entry.renewed().await;
+            let _told_elsewhere = entry.renewed_telling(|part| tally.count(part.into())).await;
         }
     }
 
@@ -143,7 +159,7 @@ impl Store {
         headers.iter().filter(|line| names.iter().any(|name| line.name.eq_ignore_ascii_case(name))).any(
             |line| {
                 let id = self.fingerprints.of(line.value);
-                self.slots.iter().any(|slot| slot.handle().is_or_was(id))
+                self.slots.iter().any(|(slot, _)| slot.handle().is_or_was(id))
             },
         )
     }

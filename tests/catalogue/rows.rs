@@ -313,39 +313,6 @@ pub(crate) const PROTOCOL: &[Row] = &[
     ),
 ];
 
-pub(crate) const LEAKAGE: &[Row] = &[
-    (
-        "L01",
-        "log injection",
-        By(&["what_a_caller_sends_makes_no_line_and_no_label_of_its_own", "nothing_has_power_over_the_line"]),
-    ),
-    // Besides, every case of tests/it searches all output for its secrets when it ends, with RUST_LOG at trace.
-    (
-        "L02",
-        "secrets at trace",
-        By(&[
-            "a_key_and_every_telling_part_of_a_token_are_found",
-            "other_crates_are_not_heard_below_warn_whatever_is_asked_for",
-        ]),
-    ),
-    (
-        "L03",
-        "Debug",
-        By(&["debug_shows_nothing_of_a_secret", "debug_shows_no_secret", "a_mutation_prints_no_key"]),
-    ),
-    ("L05", "panics that tell", By(&["a_panic_is_counted_and_logged_by_its_place_only"])),
-    ("L06", "traces", Waits("OpenTelemetry")),
-    ("L07", "core dumps", By(&["nothing_is_dumped", "a_running_server_leaves_no_core_dump"])),
-    (
-        "L09",
-        "redaction in both directions",
-        By(&["a_refusal_is_one_line_that_says_what_operators_need", "secrets_in_an_event_print_as_nothing"]),
-    ),
-    ("L10", "a sink that is down", Waits("audit")),
-    ("L11", "fingerprints", Waits("audit")),
-    ("L13", "debug pages", By(&["a_server_that_has_everything_is_alive_and_ready"])),
-];
-
 pub(crate) const ADMIN: &[Row] = &[
     (
         "A02",

@@ -12,6 +12,7 @@
 )]
 
 mod attempts;
+mod audit;
 mod authz_protocol;
 mod certificates;
 mod commands;
@@ -33,3 +34,4 @@ mod sdks;
 mod selection;
 mod smuggling;
 mod support;
+mod token_command;
