@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use super::KeyFault;
+
 /// What a request is told: 503 with `Retry-After`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Unavailable {
@@ -36,6 +38,8 @@ pub enum SecretFault {
     Unusable { name: String, what: crate::credential::ApiKeyError },
     #[error("secret {name:?}: {key} is larger than 64 KiB or not UTF-8")]
     NotText { name: String, key: String },
+    #[error("secret {name:?}: {key} {what}")]
+    Key { name: String, key: &'static str, what: KeyFault },
     #[error("secret {name:?}: expires_at is neither RFC 3339 (2027-01-31T00:00:00Z) nor Unix seconds")]
     ExpiresAt { name: String },
     #[error("secret {name:?} has both of {keys}: client_auth has to say which one counts")]

@@ -2,12 +2,15 @@
 
 mod answer;
 mod assertion;
+mod azure;
 mod client_auth;
 mod endpoint;
 mod error;
 mod expires_at;
 mod federation;
+mod google;
 mod json;
+mod key_fault;
 mod material;
 mod minter;
 mod oauth;
@@ -28,6 +31,7 @@ pub use answer::token as token_of;
 pub use assertion::{AssertionHeader, RsaScheme, SigningKey, client_claims, thumbprint, unique};
 pub use endpoint::{Answer, TokenCall};
 pub use error::{SecretFault, Unavailable};
+pub use key_fault::KeyFault;
 pub use material::Material;
 pub use minter::{Dress, Minter, Unready};
 pub use oauth::is_reserved;
