@@ -32,6 +32,10 @@ pub enum SecretFault {
     NoSecret { keys: &'static str },
     #[error("secret {name:?} has several of the keys {keys}, and they differ")]
     Ambiguous { name: String, keys: &'static str },
+    #[error("secret {name:?} has several of the keys {keys}; one of them is the credential")]
+    Several { name: String, keys: &'static str },
+    #[error("a managed identity's token is for one resource: the entry needs exactly one scope")]
+    OneScope,
     #[error("secret {name:?}: {path} cannot be read: {kind}")]
     Read { name: String, path: String, kind: std::io::ErrorKind },
     #[error("secret {name:?}: {what}")]

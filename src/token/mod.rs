@@ -23,6 +23,8 @@ mod sources;
 mod static_key;
 mod store;
 #[cfg(test)]
+mod stub;
+#[cfg(test)]
 mod testing;
 mod token_endpoint;
 pub mod token_file;

@@ -2,6 +2,9 @@
 //! numbers, so nothing is decided by them
 //! (<https://learn.microsoft.com/entra/identity-platform/reference-error-codes>).
 
+use super::{ENTRA, MANAGED_IDENTITY, SourceError};
+use crate::token::SourceErrorKind;
+
 /// The numbers that a gateway meets, and what to do.
 const HINTS: [(&str, &str); 17] = [
     ("7000215", "client_secret is wrong: it is the secret's value that is needed, not its ID"),
@@ -23,8 +26,22 @@ const HINTS: [(&str, &str); 17] = [
     ("53003", "a Conditional Access policy blocks this: have the workload exempted from it"),
 ];
 
+/// The hint for what Entra or the managed identity answered.
+pub(in crate::token) fn hint(error: &SourceError) -> Option<&'static str> {
+    match (&error.kind, error.leg) {
+        (SourceErrorKind::OAuth { description, .. }, ENTRA) => numbered(description.as_deref()?),
+        (SourceErrorKind::OAuth { status: 400, .. }, MANAGED_IDENTITY) => {
+            Some("the machine has no such identity: assign it, or compare client_id and the scope")
+        }
+        (SourceErrorKind::Outbound(_), MANAGED_IDENTITY) => {
+            Some("there is no metadata service here: outside Azure the entry needs a credential_ref")
+        }
+        _ => None,
+    }
+}
+
 /// The hint for a sentence that begins with `AADSTS` and a number.
-pub(in crate::token) fn hint(description: &str) -> Option<&'static str> {
+fn numbered(description: &str) -> Option<&'static str> {
     let rest = description.trim_start().strip_prefix("AADSTS")?;
     let end = rest.bytes().take_while(u8::is_ascii_digit).count();
     let number = rest.get(..end)?;
@@ -37,11 +54,11 @@ mod tests {
 
     #[test]
     fn a_known_number_has_its_hint_and_nothing_else_has() {
-        let secret = hint("AADSTS7000215: Invalid client secret provided. Trace ID: x").unwrap();
+        let secret = numbered("AADSTS7000215: Invalid client secret provided. Trace ID: x").unwrap();
         assert!(secret.contains("not its ID"));
-        assert!(hint("AADSTS700024: Client assertion is not within its valid time range.").is_some());
+        assert!(numbered("AADSTS700024: Client assertion is not within its valid time range.").is_some());
         for other in ["", "AADSTS", "AADSTS1: x", "AADSTS70002150: x", "aadsts7000215", "x AADSTS7000215", "7000215"] {
-            assert_eq!(hint(other), None, "{other:?}");
+            assert_eq!(numbered(other), None, "{other:?}");
         }
     }
 

@@ -180,7 +180,7 @@ fn headers(raw: BTreeMap<String, String>) -> Result<Vec<(String, Secret<String>)
 
 /// A managed identity of Azure is the subject of many pools, and this is the one place that has its tokens. Other machines'
 /// metadata is at the same address, at other paths.
-fn is_azure_metadata(url: &Url) -> bool {
+pub(super) fn is_azure_metadata(url: &Url) -> bool {
     is_plain_http(url)
         && matches!(url.host(), Some(Host::Ipv4(address)) if address.octets() == [169, 254, 169, 254])
         && url.path() == "/metadata/identity/oauth2/token"
