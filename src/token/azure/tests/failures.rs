@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::outbound::OutboundError;
 use crate::cache::{Failure as _, Retry};
 use crate::token::stub::Log;
 use crate::token::{Fault, SourceErrorKind};
@@ -109,6 +110,18 @@ async fn t05_t06_t09_t10_t11_answers_that_lie_are_not_used() {
         }
     }
     assert!(other.seen().is_empty(), "a redirect is never followed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_metadata_service_may_be_in_the_machine_s_own_segment_and_an_authority_not() {
+    // Nobody is there.
+    let settings = settings(&Url::parse("http://169.254.0.1").unwrap());
+    let error = obtain(&of(&settings, &[])).await.0.unwrap_err();
+    let unreached = [OutboundError::Connect, OutboundError::Timeout].map(SourceErrorKind::from);
+    assert!(unreached.contains(&error.kind), "it was not even tried: {error}");
+    assert!(error.hint().unwrap().contains("credential_ref"));
+    let error = obtain(&of(&settings, &APP)).await.0.unwrap_err();
+    assert!(!unreached.contains(&error.kind), "{error}");
 }
 
 #[tokio::test]
