@@ -44,10 +44,8 @@ pub enum KeyFault {
     Tenant,
     #[error("is no client ID of Microsoft Entra: letters, digits and `-` are all that it has")]
     ClientId,
-    #[error("is no PEM key that can sign this assertion")]
+    #[error("private_key is no PEM key that can sign")]
     PrivateKey,
-    #[error("is not PEM with a certificate in it")]
-    Certificate,
     #[error("is not an absolute path")]
     Path,
 }

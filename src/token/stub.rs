@@ -101,7 +101,7 @@ impl Seen {
 
 /// What every source works with.
 pub(super) fn outward(clock: Arc<dyn Clock>) -> Outward {
-    Outward { http: Http::new().unwrap(), clock }
+    Outward::new(Http::new().unwrap(), clock)
 }
 
 /// What a secret `sp` with these fields holds; without any, what an entry without a secret has.

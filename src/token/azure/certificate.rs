@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::base::{Secret, UnixTime};
 use crate::token::{
-    AssertionHeader, KeyFault, RsaScheme, SigningKey, SourceErrorKind, client_claims, thumbprint,
+    AssertionHeader, MaterialFault, RsaScheme, SigningKey, SourceErrorKind, client_claims, thumbprint,
 };
 
 /// Microsoft's page: five to ten minutes after `nbf` at most.
@@ -24,15 +24,13 @@ impl Certificate {
     /// Takes the first certificate and the first private key of two PEM texts.
     ///
     /// # Errors
-    /// Which key of the secret is not fit, and why.
+    /// [`MaterialFault::Certificate`], [`MaterialFault::PrivateKey`].
     pub(super) fn new(
         certificate: &Secret<String>,
         private_key: &Secret<String>,
-    ) -> Result<Self, (&'static str, KeyFault)> {
-        let x5t_s256 =
-            thumbprint(certificate.expose()).map_err(|_| ("certificate", KeyFault::Certificate))?;
-        let key = SigningKey::from_pem(private_key, RsaScheme::Ps256)
-            .map_err(|_| ("private_key", KeyFault::PrivateKey))?;
+    ) -> Result<Self, MaterialFault> {
+        let x5t_s256 = thumbprint(certificate.expose())?;
+        let key = SigningKey::from_pem(private_key, RsaScheme::Ps256)?;
         Ok(Self { key, x5t_s256 })
     }
 

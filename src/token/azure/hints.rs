@@ -16,7 +16,10 @@ const HINTS: [(&str, &str); 17] = [
     ("700211", "no federated credential of the application has the issuer of this token"),
     ("700212", "no federated credential of the application has the audience of this token"),
     ("700213", "no federated credential of the application has the subject of this token"),
-    ("70021", "no federated credential of the application fits this token: compare issuer, subject and audience"),
+    (
+        "70021",
+        "no federated credential of the application fits this token: compare issuer, subject and audience",
+    ),
     ("70011", "the scope is not known: client credentials need the form https://RESOURCE/.default"),
     ("1002012", "the scope is not of the form https://RESOURCE/.default"),
     ("500011", "the resource in the scope is not known in this tenant"),
@@ -57,7 +60,9 @@ mod tests {
         let secret = numbered("AADSTS7000215: Invalid client secret provided. Trace ID: x").unwrap();
         assert!(secret.contains("not its ID"));
         assert!(numbered("AADSTS700024: Client assertion is not within its valid time range.").is_some());
-        for other in ["", "AADSTS", "AADSTS1: x", "AADSTS70002150: x", "aadsts7000215", "x AADSTS7000215", "7000215"] {
+        for other in
+            ["", "AADSTS", "AADSTS1: x", "AADSTS70002150: x", "aadsts7000215", "x AADSTS7000215", "7000215"]
+        {
             assert_eq!(numbered(other), None, "{other:?}");
         }
     }

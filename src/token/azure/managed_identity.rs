@@ -5,9 +5,7 @@ use url::Url;
 
 use super::MANAGED_IDENTITY;
 use crate::base::Secret;
-use crate::token::{
-    AzureSettings, Legs, Minting, Origin, Outward, SecretFault, TokenCall, TokenSource,
-};
+use crate::token::{AzureSettings, Legs, Minting, Origin, Outward, SecretFault, TokenCall, TokenSource};
 
 /// The metadata service's own version of the protocol.
 const VERSION: &str = "2018-02-01";

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{
-    AzureSettings, AzureWorkload, KeyFault, Material, Outward, SecretFault, SourceError, TokenSource,
+    AzureSettings, AzureWorkload, KeyFault, Material, MaterialFault, Outward, SecretFault, SourceError,
+    TokenSource,
 };
 use crate::base::Secret;
 use certificate::Certificate;
@@ -49,9 +50,9 @@ pub(super) fn source(
             Ok(Arc::new(ManagedIdentity::new(settings, client_id, outward)?))
         }
         // A tenant is of no use to a managed identity: what was meant to stand beside it is missing.
-        (Some(_), _, None) => Err(no_key(material, PROOFS)),
-        (None, _, Some(_)) => Err(no_key(material, "tenant_id")),
-        (Some(_), None, Some(_)) => Err(no_key(material, "client_id")),
+        (Some(_), _, None) => Err(material.lacks(PROOFS)),
+        (None, _, Some(_)) => Err(material.lacks("tenant_id")),
+        (Some(_), None, Some(_)) => Err(material.lacks("client_id")),
         (Some(tenant_id), Some(client_id), Some(proof)) => {
             entra(settings, material, outward, (tenant_id.expose(), client_id.expose()), proof)
         }
@@ -75,11 +76,17 @@ fn proof(material: &Material) -> Result<Option<Proof>, SecretFault> {
         (Some(secret), ..) => Some(Proof::Secret(secret.clone())),
         (_, Some(file), ..) => Some(Proof::Federated(path(material, file)?)),
         (_, _, Some(certificate), Some(key)) => {
-            let fault = |(key, what)| SecretFault::Key { name: material.name().to_owned(), key, what };
-            Some(Proof::Certificate(Certificate::new(certificate, key).map_err(fault)?))
+            let certificate = Certificate::new(certificate, key).map_err(|fault| {
+                let name = material.name().to_owned();
+                match fault {
+                    MaterialFault::Certificate => SecretFault::Certificate { name },
+                    _ => SecretFault::PrivateKey { name },
+                }
+            })?;
+            Some(Proof::Certificate(certificate))
         }
-        (_, _, Some(_), None) => return Err(no_key(material, "private_key")),
-        (_, _, None, Some(_)) => return Err(no_key(material, "certificate")),
+        (_, _, Some(_), None) => return Err(material.lacks("private_key")),
+        (_, _, None, Some(_)) => return Err(material.lacks("certificate")),
         (None, None, None, None) => None,
     })
 }
@@ -121,10 +128,6 @@ fn path(material: &Material, file: &Secret<String>) -> Result<PathBuf, SecretFau
     }
     let key = "federated_token_file";
     Err(SecretFault::Key { name: material.name().to_owned(), key, what: KeyFault::Path })
-}
-
-fn no_key(material: &Material, keys: &'static str) -> SecretFault {
-    SecretFault::NoKey { name: material.name().to_owned(), keys }
 }
 
 #[cfg(test)]

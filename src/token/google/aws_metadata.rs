@@ -26,11 +26,7 @@ pub(super) struct Machine<'a> {
 }
 
 impl<'a> Machine<'a> {
-    pub(super) fn new(
-        source: &'a AwsSource,
-        environment: &'a AwsEnvironment,
-        outward: &'a Outward,
-    ) -> Self {
+    pub(super) fn new(source: &'a AwsSource, environment: &'a AwsEnvironment, outward: &'a Outward) -> Self {
         Self { source, environment, outward, session: None }
     }
 

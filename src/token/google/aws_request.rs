@@ -51,9 +51,8 @@ pub(super) fn subject_token(
     let (added, _query) = signed.into_parts();
     headers.extend(added.iter().map(|header| (header.name().to_owned(), header.value().to_owned())));
     let headers: Vec<_> = headers.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
-    let request = Secret::new(
-        json!({"url": verification.as_str(), "method": "POST", "headers": headers}).to_string(),
-    );
+    let request =
+        Secret::new(json!({"url": verification.as_str(), "method": "POST", "headers": headers}).to_string());
     let encoded: String = url::form_urlencoded::byte_serialize(request.expose().as_bytes()).collect();
     // Every decoder reads %20 as a space; `+` only those of forms. The form that carries this encodes it once more.
     Some(Secret::new(encoded.replace('+', "%20")))
@@ -78,8 +77,7 @@ mod tests {
         for session_token in [None, Some("session-1")] {
             let keys = keys(session_token);
             let now = UnixTime(1_440_938_160);
-            let token =
-                subject_token(&keys, &Url::parse(url).unwrap(), "us-east-2", "//iam/x", now).unwrap();
+            let token = subject_token(&keys, &Url::parse(url).unwrap(), "us-east-2", "//iam/x", now).unwrap();
             let request: serde_json::Value = serde_json::from_str(&unquoted(token.expose())).unwrap();
             assert_eq!((request["url"].as_str(), request["method"].as_str()), (Some(url), Some("POST")));
             let header = |name: &str| {

@@ -75,7 +75,8 @@ impl ExternalAccount {
             return Err(KeyFault::Type("external_account"));
         }
         foreign(raw.universe_domain.as_deref(), raw.quota_project_id.as_deref(), user_project)?;
-        if raw.client_id.is_some() || raw.client_secret.is_some() || raw.workforce_pool_user_project.is_some() {
+        if raw.client_id.is_some() || raw.client_secret.is_some() || raw.workforce_pool_user_project.is_some()
+        {
             return Err(KeyFault::Workforce);
         }
         let lifetime = raw.service_account_impersonation.and_then(|raw| raw.token_lifetime_seconds);
@@ -97,7 +98,8 @@ impl Impersonation {
     fn parse(url: &str, lifetime: Option<u64>, hosts: Hosts<'_>) -> Result<Self, KeyFault> {
         const FIELD: &str = "service_account_impersonation_url";
         let url = hosts.url(FIELD, url)?;
-        if !url.path().ends_with(":generateAccessToken") || url.query().is_some() || url.fragment().is_some() {
+        if !url.path().ends_with(":generateAccessToken") || url.query().is_some() || url.fragment().is_some()
+        {
             return Err(KeyFault::Unfit(FIELD));
         }
         let seconds = lifetime.unwrap_or(LIFETIME);

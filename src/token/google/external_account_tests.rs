@@ -185,7 +185,10 @@ fn what_is_not_such_a_file_is_refused() {
         (vec![("subject_token_type", json!(""))], KeyFault::Missing("subject_token_type")),
         (vec![("token_url", json!("https://evil.example/token"))], KeyFault::Host("token_url")),
         (vec![("token_url", json!("https://sts.googleapis.com.evil.example/"))], KeyFault::Host("token_url")),
-        (vec![(impersonation, json!("https://evil.example/:generateAccessToken"))], KeyFault::Host(impersonation)),
+        (
+            vec![(impersonation, json!("https://evil.example/:generateAccessToken"))],
+            KeyFault::Host(impersonation),
+        ),
         (vec![(impersonation, json!("https://storage.googleapis.com/x"))], KeyFault::Unfit(impersonation)),
         (vec![(impersonation, json!(format!("{iam}?x=y")))], KeyFault::Unfit(impersonation)),
         (vec![("client_id", json!("x"))], KeyFault::Workforce),

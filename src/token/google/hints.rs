@@ -7,7 +7,8 @@ use crate::token::{AnswerFault, OAuthCode, SourceError, SourceErrorKind};
 pub(in crate::token) fn hint(error: &SourceError) -> Option<&'static str> {
     match (&error.kind, error.leg) {
         (SourceErrorKind::OAuth { code: OAuthCode::InvalidGrant, description, .. }, leg) => {
-            let says = |text: &str| description.as_deref().is_some_and(|description| description.contains(text));
+            let says =
+                |text: &str| description.as_deref().is_some_and(|description| description.contains(text));
             if says("short-lived token") || says("Token used too early") {
                 Some("the assertion is outside its time: compare this machine's clock")
             } else if says("Invalid JWT Signature") {
@@ -28,15 +29,15 @@ pub(in crate::token) fn hint(error: &SourceError) -> Option<&'static str> {
         (SourceErrorKind::OAuth { code: OAuthCode::UnauthorizedClient, .. }, STS) => {
             Some("the provider's attribute condition does not hold for this subject token")
         }
-        (_, IMPERSONATION) if error.status() == Some(403) => {
-            Some("grant this identity roles/iam.workloadIdentityUser on the service account, and enable the IAM Credentials API")
-        }
+        (_, IMPERSONATION) if error.status() == Some(403) => Some(
+            "grant this identity roles/iam.workloadIdentityUser on the service account, and enable the IAM Credentials API",
+        ),
         (_, IMPERSONATION) if error.status() == Some(404) => {
             Some("there is no such service account: compare service_account_impersonation_url")
         }
-        (_, IMPERSONATION) if error.status() == Some(400) => {
-            Some("a scope is not known, or token_lifetime_seconds is beyond what the organization allows (1 h by default)")
-        }
+        (_, IMPERSONATION) if error.status() == Some(400) => Some(
+            "a scope is not known, or token_lifetime_seconds is beyond what the organization allows (1 h by default)",
+        ),
         (_, METADATA) if error.status() == Some(404) => {
             Some("this machine or pod has no service account: attach one, or give the entry a credential_ref")
         }

@@ -5,7 +5,9 @@ use url::Url;
 
 use super::{METADATA, call_failed};
 use crate::base::Secret;
-use crate::token::{AnswerFault, GoogleSettings, Legs, Minting, Origin, Outward, TokenCall, TokenSource, answer};
+use crate::token::{
+    AnswerFault, GoogleSettings, Legs, Minting, Origin, Outward, TokenCall, TokenSource, answer,
+};
 
 /// What tells the metadata server from whoever else answers at its name.
 const FLAVOR: &str = "metadata-flavor";

@@ -71,8 +71,7 @@ pub(super) fn source(
         (None, None) if material.name().is_empty() => Arc::new(MetadataServer::new(settings, outward)),
         // A secret was named for its credential: another identity in its place would be a surprise.
         (None, None) => {
-            let keys = "service_account.json, external_account.json";
-            return Err(SecretFault::NoKey { name: name(), keys });
+            return Err(material.lacks("service_account.json, external_account.json"));
         }
     })
 }

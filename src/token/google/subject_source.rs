@@ -139,7 +139,8 @@ impl AwsSource {
             _ => return Err(KeyFault::AwsVerification),
         };
         let of_sts = host.starts_with("sts.") || host.starts_with("sts-fips.");
-        let of_aws = [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"].iter().any(|end| host.ends_with(end));
+        let of_aws =
+            [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"].iter().any(|end| host.ends_with(end));
         let plain = url.scheme() == "https" && url.port().is_none() && url.username().is_empty();
         let whole = url.path() == "/" && url.fragment().is_none();
         let mut query: Vec<_> = url.query_pairs().collect();

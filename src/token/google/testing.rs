@@ -21,7 +21,9 @@ pub(super) fn aws_signature(request: &serde_json::Value, keys: &AwsKeys, region:
         .as_array()
         .unwrap()
         .iter()
-        .map(|header| (header["key"].as_str().unwrap().to_lowercase(), header["value"].as_str().unwrap().to_owned()))
+        .map(|header| {
+            (header["key"].as_str().unwrap().to_lowercase(), header["value"].as_str().unwrap().to_owned())
+        })
         .filter(|(name, _)| name != "authorization")
         .collect();
     headers.sort();

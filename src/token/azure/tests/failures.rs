@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::*;
-use crate::outbound::OutboundError;
 use crate::cache::{Failure as _, Retry};
+use crate::outbound::OutboundError;
 use crate::token::stub::Log;
 use crate::token::{Fault, SourceErrorKind};
 
-const APP: [(&str, &str); 3] = [("tenant_id", "t"), ("client_id", "app-1"), ("client_secret", "canary-secret")];
+const APP: [(&str, &str); 3] =
+    [("tenant_id", "t"), ("client_id", "app-1"), ("client_secret", "canary-secret")];
 
 fn refused(error: &str, description: &str) -> Value {
     json!({"error": error, "error_description": description, "error_codes": [7_000_215],
@@ -43,7 +44,9 @@ async fn t02_numbers_are_hints_for_people_and_decide_nothing() {
 async fn t01_a_server_that_is_ill_is_asked_again() {
     let server = Stub::start(|_| success()).await;
     for status in [500, 502, 503, 504, 429] {
-        server.answers(move |_| Reply::Text(status, vec![("retry-after", "7".to_owned())], "<html>".to_owned()));
+        server.answers(move |_| {
+            Reply::Text(status, vec![("retry-after", "7".to_owned())], "<html>".to_owned())
+        });
         for fields in [&APP[..], &[]] {
             let error = error(&server, fields).await;
             assert_eq!(error.retry(), Retry::After(Duration::from_secs(7)), "{status}");
@@ -58,7 +61,11 @@ async fn a_machine_that_has_its_identity_not_yet_is_asked_again_for_as_long_as_i
     for status in [404, 410, 429, 500, 503] {
         for body in ["", r#"{"error":"not_found","error_description":"no such endpoint"}"#] {
             server.answers(move |_| Reply::Text(status, Vec::new(), body.to_owned()));
-            assert_eq!(error(&server, &[]).await.retry(), Retry::Soon, "{status}: such a pause has no last one");
+            assert_eq!(
+                error(&server, &[]).await.retry(),
+                Retry::Soon,
+                "{status}: such a pause has no last one"
+            );
         }
     }
     let unknown = json!({"error": "invalid_request", "error_description": "Identity not found"});
@@ -67,7 +74,11 @@ async fn a_machine_that_has_its_identity_not_yet_is_asked_again_for_as_long_as_i
     assert_eq!(unknown.retry(), Retry::WhenChanged);
     assert!(unknown.hint().unwrap().contains("assign it"));
     server.answers(|_| Reply::Text(404, Vec::new(), String::new()));
-    assert_eq!(error(&server, &APP).await.retry(), Retry::WhenChanged, "of an application it is the authority");
+    assert_eq!(
+        error(&server, &APP).await.retry(),
+        Retry::WhenChanged,
+        "of an application it is the authority"
+    );
 }
 
 #[tokio::test]

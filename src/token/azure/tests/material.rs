@@ -41,8 +41,14 @@ fn half_a_credential_is_told_of_and_never_another_identity() {
         (vec![tenant, client, secret, certificate, key], several.clone()),
         (vec![tenant, client, secret, ("federated_token_file", "/t")], several),
         (vec![tenant, client, ("federated_token_file", "t")], bad("federated_token_file", KeyFault::Path)),
-        (vec![tenant, client, certificate, ("private_key", "canary")], bad("private_key", KeyFault::PrivateKey)),
-        (vec![tenant, client, ("certificate", "canary"), key], bad("certificate", KeyFault::Certificate)),
+        (
+            vec![tenant, client, certificate, ("private_key", "canary")],
+            SecretFault::PrivateKey { name: "sp".to_owned() },
+        ),
+        (
+            vec![tenant, client, ("certificate", "canary"), key],
+            SecretFault::Certificate { name: "sp".to_owned() },
+        ),
         (vec![("tenant_id", "../x"), client, secret], bad("tenant_id", KeyFault::Tenant)),
         (vec![("tenant_id", ".."), client, secret], bad("tenant_id", KeyFault::Tenant)),
         (vec![("tenant_id", "t?x"), client, secret], bad("tenant_id", KeyFault::Tenant)),

@@ -9,8 +9,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
-use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -49,7 +49,8 @@ struct Pair {
 
 fn pair() -> Pair {
     let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
-    let certificate = CertificateParams::new(vec!["app.example".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let certificate =
+        CertificateParams::new(vec!["app.example".to_owned()]).unwrap().self_signed(&key).unwrap();
     Pair { certificate: certificate.pem(), key: key.serialize_pem() }
 }
 
@@ -100,7 +101,10 @@ async fn t23_a_client_secret_stands_in_the_body_as_a_form_writes_it() {
     assert!(seen.body.contains("client_secret=a%3A%25%2B+%26%3D%C3%A9%7Ecanary"), "{}", seen.body);
     let legs: Vec<_> = legs.iter().map(|leg| (leg.name, leg.succeeded, leg.lives.is_some())).collect();
     assert_eq!(legs, [("token endpoint", true, true)]);
-    assert_eq!((source.name(), source.origin().as_str()), ("client_credentials", &server.url.as_str()[..server.url.as_str().len() - 1]));
+    assert_eq!(
+        (source.name(), source.origin().as_str()),
+        ("client_credentials", &server.url.as_str()[..server.url.as_str().len() - 1])
+    );
 }
 
 #[tokio::test]
@@ -132,8 +136,12 @@ async fn a_certificate_signs_an_assertion_that_its_public_key_verifies() {
     let (own, other) = (pair(), pair());
     // The first one of a chain is the application's.
     let chain = format!("{}{}", own.certificate, other.certificate);
-    let fields =
-        [("tenant_id", "t"), ("client_id", "app-1"), ("certificate", chain.as_str()), ("private_key", &own.key)];
+    let fields = [
+        ("tenant_id", "t"),
+        ("client_id", "app-1"),
+        ("certificate", chain.as_str()),
+        ("private_key", &own.key),
+    ];
     let source = of(&settings(&server.url), &fields);
     let mut ids = Vec::new();
     for _ in 0..2 {
@@ -207,13 +215,21 @@ async fn an_aks_pod_s_environment_is_its_identity_where_no_secret_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let token_file = folder.path().join("token");
     std::fs::write(&token_file, "canary").unwrap();
-    let workload = AzureWorkload { tenant_id: "t-env".to_owned(), client_id: "app-env".to_owned(), token_file };
+    let workload =
+        AzureWorkload { tenant_id: "t-env".to_owned(), client_id: "app-env".to_owned(), token_file };
     let settings = AzureSettings { workload: Some(workload), ..settings(&server.url) };
     obtain(&of(&settings, &[])).await.0.unwrap();
     let seen = server.last();
     assert_eq!(seen.path, "/t-env/oauth2/v2.0/token");
-    assert_eq!((seen.form()["client_id"].as_str(), seen.form()["client_assertion"].as_str()), ("app-env", "canary"));
-    assert_eq!(of(&settings, &[("client_id", "mi-1")]).name(), "managed_identity", "a secret is not overruled");
+    assert_eq!(
+        (seen.form()["client_id"].as_str(), seen.form()["client_assertion"].as_str()),
+        ("app-env", "canary")
+    );
+    assert_eq!(
+        of(&settings, &[("client_id", "mi-1")]).name(),
+        "managed_identity",
+        "a secret is not overruled"
+    );
 }
 
 #[tokio::test]
@@ -227,7 +243,10 @@ async fn a_managed_identity_is_asked_of_the_machine() {
         let source = of(&settings(&server.url), fields);
         let token = obtain(&source).await.0.unwrap();
         let left = token.expiry.left(SystemClock.now()).as_secs();
-        assert!((590..=600).contains(&left), "{left}: expires_on is seconds as a text, and the earlier end counts");
+        assert!(
+            (590..=600).contains(&left),
+            "{left}: expires_on is seconds as a text, and the earlier end counts"
+        );
         let seen = server.last();
         assert_eq!((seen.method.as_str(), seen.path.as_str()), ("GET", "/metadata/identity/oauth2/token"));
         assert_eq!(seen.header("metadata"), Some("true"));

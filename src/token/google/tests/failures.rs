@@ -2,8 +2,8 @@
 
 use super::federation::{google, impersonating};
 use super::*;
-use crate::outbound::OutboundError;
 use crate::cache::{Failure as _, Retry};
+use crate::outbound::OutboundError;
 use crate::token::stub::Log;
 use crate::token::{Fault, MaterialFault};
 
@@ -50,7 +50,10 @@ async fn a_key_s_refusal_and_a_machine_without_an_account_have_hints() {
     let file = service_account(&server, &key.serialize_pem());
     let source = of(&settings(&server.url), &clock(), &[("service_account.json", &file)]);
     for (sentence, hint) in [
-        ("Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe.", "clock"),
+        (
+            "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe.",
+            "clock",
+        ),
         ("Invalid JWT Signature.", "deleted"),
         ("Invalid grant: account not found", "deleted"),
     ] {
@@ -73,7 +76,9 @@ async fn t19_a_subject_token_s_file_is_named_and_its_content_is_not() {
     let format = json!({"type": "json", "subject_token_field_name": "id_token"});
     let file = impersonating(&server, json!({"file": path, "format": format}), 600);
     let source = of(&settings(&server.url), &clock(), &[("external_account.json", &file)]);
-    for content in [None, Some(""), Some("canary"), Some(r#"{"id_token":["canary"]}"#), Some(r#"{"x":"canary"}"#)] {
+    for content in
+        [None, Some(""), Some("canary"), Some(r#"{"id_token":["canary"]}"#), Some(r#"{"x":"canary"}"#)]
+    {
         match content {
             Some(content) => std::fs::write(&path, content).unwrap(),
             None => assert!(!path.exists()),
@@ -98,7 +103,8 @@ async fn t05_t10_t11_answers_that_lie_are_not_used_and_lead_nowhere() {
     let server = Stub::start(|_| success(TOKEN, 3_600)).await;
     let file = impersonating(&server, json!({"file": path}), 600);
     let account = service_account(&server, &rsa().serialize_pem());
-    let fields = [&[("external_account.json", file.as_str())][..], &[("service_account.json", &account)], &[]];
+    let fields =
+        [&[("external_account.json", file.as_str())][..], &[("service_account.json", &account)], &[]];
     for fields in fields {
         let source = of(&settings(&server.url), &clock(), fields);
         for status in [301, 302, 303, 307, 308] {
@@ -106,9 +112,13 @@ async fn t05_t10_t11_answers_that_lie_are_not_used_and_lead_nowhere() {
             server.answers(move |_| Reply::Text(status, vec![("location", to.clone())], String::new()));
             assert!(matches!(obtain(&source).await.0.unwrap_err().kind, SourceErrorKind::Outbound(_)));
         }
-        for body in ["", "canary", "[]", r#"{"access_token":"a b"}"#, r#"{"access_token":1}"#, &" ".repeat(2 << 20)] {
+        for body in
+            ["", "canary", "[]", r#"{"access_token":"a b"}"#, r#"{"access_token":1}"#, &" ".repeat(2 << 20)]
+        {
             let body = body.to_owned();
-            server.answers(move |_| Reply::Text(200, vec![("metadata-flavor", "Google".to_owned())], body.clone()));
+            server.answers(move |_| {
+                Reply::Text(200, vec![("metadata-flavor", "Google".to_owned())], body.clone())
+            });
             assert!(obtain(&source).await.0.is_err());
         }
     }
@@ -164,7 +174,10 @@ async fn t22_no_secret_is_in_any_error_log_or_debug() {
                 0 if seen.path == "/subject" => Reply::Text(200, Vec::new(), "subject-canary".to_owned()),
                 0 => good(seen),
                 // The worst of servers says what it was told.
-                1 => Reply::Json(401, json!({"error": "invalid_grant", "error_description": format!("{seen:?}")})),
+                1 => Reply::Json(
+                    401,
+                    json!({"error": "invalid_grant", "error_description": format!("{seen:?}")}),
+                ),
                 2 => Reply::Json(403, json!({"error": {"code": 403, "message": format!("{seen:?}")}})),
                 3 if seen.path == "/v1/token" => success("federated-canary", 3_600),
                 3 => Reply::Json(401, json!({"error": {"message": seen.header("authorization")}})),
@@ -180,7 +193,9 @@ async fn t22_no_secret_is_in_any_error_log_or_debug() {
     drop(guard);
     shown += &log.text();
     assert!(shown.contains("invalid_grant"), "it was put down");
-    for form in server.seen().iter().filter(|seen| seen.body.starts_with("grant_type=")).map(|seen| seen.form()) {
+    for form in
+        server.seen().iter().filter(|seen| seen.body.starts_with("grant_type=")).map(|seen| seen.form())
+    {
         assert!(form.get("assertion").is_none_or(|assertion| !shown.contains(assertion)));
     }
     let pem = key.serialize_pem();

@@ -113,7 +113,10 @@ async fn a_service_account_is_impersonated_with_what_was_federated() {
     let seen = server.seen();
     assert_eq!(seen[0].form()["scope"], "https://www.googleapis.com/auth/cloud-platform");
     assert_eq!(seen[1].header("content-type"), Some("application/json"));
-    assert_eq!(serde_json::from_str::<Value>(&seen[1].body).unwrap(), json!({"scope": [SCOPE], "lifetime": "600s"}));
+    assert_eq!(
+        serde_json::from_str::<Value>(&seen[1].body).unwrap(),
+        json!({"scope": [SCOPE], "lifetime": "600s"})
+    );
     assert_eq!(seen[1].header("authorization"), Some("Bearer federated-canary-1"));
     let legs: Vec<_> = legs.iter().map(|leg| (leg.name, leg.lives.map(|lives| lives.as_secs()))).collect();
     assert_eq!(legs, [(STS, Some(3_600)), (IMPERSONATION, Some(600))], "each leg has its own end");

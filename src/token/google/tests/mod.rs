@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::base::{Clock as _, ManualClock, UnixTime};
-use crate::token::{AnswerFault, AwsEnvironment};
 use crate::token::stub::{Reply, Stub, material, obtain, outward};
+use crate::token::{AnswerFault, AwsEnvironment};
 
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 const NOW: UnixTime = UnixTime(1_800_000_000);
@@ -34,7 +34,11 @@ fn settings(metadata: &Url) -> GoogleSettings {
     }
 }
 
-fn of(settings: &GoogleSettings, clock: &Arc<ManualClock>, fields: &[(&'static str, &str)]) -> Arc<dyn TokenSource> {
+fn of(
+    settings: &GoogleSettings,
+    clock: &Arc<ManualClock>,
+    fields: &[(&'static str, &str)],
+) -> Arc<dyn TokenSource> {
     source(settings, &material(fields), &outward(Arc::clone(clock) as _)).unwrap()
 }
 
@@ -74,7 +78,10 @@ async fn a_service_account_s_key_signs_an_assertion_that_its_public_key_verifies
     let public = DecodingKey::from_rsa_der(key.public_key_raw());
     let jwt = jsonwebtoken::decode::<Value>(&form["assertion"], &public, &rules).unwrap();
     assert_eq!((jwt.header.kid.as_deref(), jwt.header.typ.as_deref()), (Some("kid-1"), Some("JWT")));
-    assert_eq!((&jwt.claims["iss"], &jwt.claims["scope"]), (&json!("sa@p.iam.gserviceaccount.com"), &json!(SCOPE)));
+    assert_eq!(
+        (&jwt.claims["iss"], &jwt.claims["scope"]),
+        (&json!("sa@p.iam.gserviceaccount.com"), &json!(SCOPE))
+    );
     let time = |name: &str| jwt.claims[name].as_u64().unwrap();
     assert!(time("iat") == NOW.0 && time("exp") > NOW.0 && time("exp") <= NOW.0 + 3_600);
     assert_eq!((source.name(), legs.iter().count()), ("service_account_key", 1));
@@ -117,7 +124,11 @@ fn the_keys_of_the_secret_say_which_credential_it_is() {
     let both = [("service_account.json", "{}"), ("external_account.json", "{}")];
     assert_eq!(fault(&both), SecretFault::Several { name: "sp".to_owned(), keys });
     let neither = fault(&[("client_id", "x")]);
-    assert_eq!(neither, SecretFault::NoKey { name: "sp".to_owned(), keys }, "not the machine's identity instead");
+    assert_eq!(
+        neither,
+        SecretFault::NoKey { name: "sp".to_owned(), keys },
+        "not the machine's identity instead"
+    );
     let bad = |key, what| SecretFault::Key { name: "sp".to_owned(), key, what };
     assert_eq!(fault(&both[..1]), bad("service_account.json", KeyFault::Type("service_account")));
     assert_eq!(fault(&both[1..]), bad("external_account.json", KeyFault::Type("external_account")));
