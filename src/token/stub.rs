@@ -1,8 +1,9 @@
 //! A server for tests of the sources: it keeps what it is asked, and answers as a case says.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -10,7 +11,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::Value;
-use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::filter::dynamic_filter_fn;
+use tracing_subscriber::prelude::*;
 use url::Url;
 
 use super::{Legs, Material, Outward, SourceError, Token, TokenSource};
@@ -128,28 +130,44 @@ impl SecretSource for Fields {
     }
 }
 
-/// Everything that any crate logs on this thread, at every level.
-#[derive(Clone, Default)]
-pub(super) struct Log(Arc<Mutex<Vec<u8>>>);
+/// What any crate logs on this thread, at every level, from here until it is dropped.
+pub(super) struct Log(());
+
+thread_local! {
+    static LOG: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+}
+
+struct ToLog;
 
 impl Log {
-    pub(super) fn capture(&self) -> DefaultGuard {
-        let own = self.clone();
-        let all = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_writer(move || own.clone())
-            .finish();
-        tracing::subscriber::set_default(all)
+    pub(super) fn capture() -> Self {
+        // For all threads: a place in the code is asked once, by whichever thread passes it first, whether it ever speaks.
+        static ALL: Once = Once::new();
+        ALL.call_once(|| {
+            let here = dynamic_filter_fn(|_, _| LOG.with_borrow(Option::is_some));
+            let lines =
+                tracing_subscriber::fmt::layer().with_ansi(false).with_writer(|| ToLog).with_filter(here);
+            tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines)).unwrap();
+        });
+        LOG.set(Some(Vec::new()));
+        Self(())
     }
 
-    pub(super) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    /// What was logged.
+    pub(super) fn text(self) -> String {
+        String::from_utf8(LOG.take().unwrap()).unwrap()
     }
 }
 
-impl Write for Log {
+impl Drop for Log {
+    fn drop(&mut self) {
+        LOG.set(None);
+    }
+}
+
+impl Write for ToLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        LOG.with_borrow_mut(|log| log.iter_mut().for_each(|log| log.extend_from_slice(bytes)));
         Ok(bytes.len())
     }
 

@@ -1,5 +1,6 @@
 //! Tests of what an `external_account.json` may say.
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::super::subject_source::Format;
@@ -209,5 +210,21 @@ fn what_is_not_such_a_file_is_refused() {
         let lifetime = json!({"token_lifetime_seconds": seconds});
         let changes = [(impersonation, json!(iam)), ("service_account_impersonation", lifetime)];
         assert_eq!(parsed(&changes).is_ok(), fit, "{seconds}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in "\\PC{0,80}", field in 0usize..8) {
+        let hosts = Hosts { extra: &[] };
+        let _ = ExternalAccount::parse(&text, hosts, None);
+        let fields = ["type", "audience", "token_url", "service_account_impersonation_url"];
+        let mut changed = file(&[]);
+        match fields.get(field) {
+            Some(field) => changed[*field] = json!(text),
+            None => changed["credential_source"] = json!({"environment_id": "aws1", "url": text,
+                "regional_cred_verification_url": text}),
+        }
+        let _ = ExternalAccount::parse(&changed.to_string(), hosts, None);
     }
 }

@@ -10,6 +10,9 @@ use crate::token::{
     AnswerFault, AwsEnvironment, Legs, MaterialFault, Origin, Outward, SourceError, TokenCall, token_file,
 };
 
+/// No subject token is longer.
+const LIMIT: usize = 16 << 10;
+
 /// Obtains the subject token of `source` for `audience`.
 ///
 /// # Errors
@@ -58,7 +61,9 @@ impl Format {
             Self::Text => Secret::new(std::str::from_utf8(document).ok()?.trim().to_owned()),
             Self::Json { field } => Object::parse(document)?.text(field)?.clone(),
         };
-        let fit = !text.expose().is_empty() && text.expose().bytes().all(|byte| !byte.is_ascii_control());
+        let token = text.expose();
+        let fit =
+            !token.is_empty() && token.len() <= LIMIT && !token.bytes().any(|byte| byte.is_ascii_control());
         fit.then_some(text)
     }
 }
