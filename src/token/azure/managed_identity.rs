@@ -27,7 +27,9 @@ impl ManagedIdentity {
         // A resource is asked for, not a scope, and one only.
         let [scope] = settings.scopes.as_slice() else { return Err(SecretFault::OneScope) };
         let mut url = settings.managed_identity.clone();
-        url.set_path("/metadata/identity/oauth2/token");
+        if url.path() == "/" {
+            url.set_path("/metadata/identity/oauth2/token");
+        }
         url.set_query(None);
         let resource = scope.strip_suffix("/.default").unwrap_or(scope);
         url.query_pairs_mut().append_pair("api-version", VERSION).append_pair("resource", resource);

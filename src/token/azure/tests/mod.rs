@@ -255,4 +255,8 @@ async fn a_managed_identity_is_asked_of_the_machine() {
         assert_eq!(seen.query.get("client_id").map(String::as_str), client_id);
         assert!(!seen.query.contains_key("scope") && seen.body.is_empty());
     }
+    let mut settings = settings(&server.url);
+    settings.managed_identity = server.at("stand-in/token");
+    obtain(&of(&settings, &[])).await.0.unwrap();
+    assert_eq!(server.last().path, "/stand-in/token", "as it is configured");
 }
