@@ -65,7 +65,10 @@ impl<'a> Machine<'a> {
             None => self.begin(url, legs).await?,
         };
         self.session = Some(session.clone());
-        let call = TokenCall::get(AWS, url).to_metadata().with_header("x-aws-ec2-metadata-token", session);
+        let call = TokenCall::get(AWS, url)
+            .to_metadata()
+            .hiding(&session)
+            .with_header("x-aws-ec2-metadata-token", session);
         self.outward.call(call, legs).await
     }
 

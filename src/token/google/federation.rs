@@ -76,6 +76,7 @@ impl Federation {
             .with("lifetime", &format!("{}s", lifetime.as_secs()));
         let bearer = Secret::new(format!("Bearer {}", federated.expose()));
         let call = TokenCall::post(IMPERSONATION, url, params, BodyFormat::Json)
+            .hiding(federated)
             .with_header("authorization", bearer);
         let answer = self.outward.call(call, legs).await?;
         let token = self
