@@ -147,13 +147,8 @@ impl Credentials {
         let mut before = kept.material.lock().unwrap_or_else(PoisonError::into_inner);
         // A secret that cannot be read leaves the source that was made of the last good one.
         if made.is_none() && material.is_some() && *before != material {
-            // A refresh token that we wrote ourselves is no other secret.
-            let own = |now: &Material, before: &Material| {
-                now.without("refresh_token") == before.without("refresh_token")
-                    && self.outward.refresh_tokens.knows(now)
-            };
-            if let (Some(now), Some(then)) = (&material, &*before)
-                && own(now, then)
+            if let (Some(then), Some(now)) = (&*before, &material)
+                && self.outward.refresh_tokens.wrote(then, now)
             {
                 *before = material;
                 return (Slot::Renewed(Arc::clone(&kept.entry)), fault);

@@ -56,14 +56,6 @@ impl Object {
     pub(super) fn plain(&self, name: &str) -> Option<&str> {
         self.text(name).map(|text| text.expose().as_str())
     }
-
-    /// The member of this name, where it is an object.
-    pub(super) fn object(&self, name: &str) -> Option<&Self> {
-        match self.member(name)? {
-            Json::Object(object) => Some(object),
-            _ => None,
-        }
-    }
 }
 
 impl<'de> DeserializeSeed<'de> for Depth {

@@ -23,6 +23,8 @@ mod sources;
 mod static_key;
 mod store;
 #[cfg(test)]
+mod secrecy_tests;
+#[cfg(test)]
 mod stub;
 #[cfg(test)]
 mod testing;
@@ -36,7 +38,6 @@ pub use error::{SecretFault, Unavailable};
 pub use key_fault::KeyFault;
 pub use material::Material;
 pub use minter::{Dress, Minter, Unready};
-pub use oauth::is_reserved;
 pub use params::Params;
 pub use refresh_tokens::RefreshTokens;
 pub use settings::{

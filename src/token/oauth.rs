@@ -13,28 +13,6 @@ use super::{
 };
 use crate::base::Secret;
 
-/// Parameters of the protocols: no configuration may set them by another way than its own.
-const RESERVED: [&str; 18] = [
-    "grant_type",
-    "client_id",
-    "client_secret",
-    "client_assertion",
-    "client_assertion_type",
-    "scope",
-    "audience",
-    "resource",
-    "assertion",
-    "subject_token",
-    "subject_token_type",
-    "actor_token",
-    "actor_token_type",
-    "refresh_token",
-    "code",
-    "code_verifier",
-    "username",
-    "password",
-];
-
 /// A source of such tokens.
 #[derive(Debug)]
 pub(super) struct OAuth {
@@ -46,12 +24,6 @@ pub(super) struct OAuth {
     outward: Outward,
     /// It was said that the server grants less than is asked for.
     narrower: AtomicBool,
-}
-
-/// Whether `name` is a parameter of the protocols, which `extra` must not have.
-#[must_use]
-pub fn is_reserved(name: &str) -> bool {
-    RESERVED.contains(&name)
 }
 
 impl OAuth {
@@ -184,7 +156,7 @@ impl OAuth {
             [one] => params.with("resource", one),
             several => params.with_list("resource", several.iter().map(String::as_str)),
         };
-        for (name, value) in settings.extra.iter().filter(|(name, _)| !is_reserved(name)) {
+        for (name, value) in &settings.extra {
             params = params.with(name.clone(), value);
         }
         params

@@ -49,14 +49,15 @@ impl RefreshTokens {
         *self.sink.lock().unwrap_or_else(PoisonError::into_inner) = Some(sink);
     }
 
-    /// Whether the refresh token of `material` is one that was seen here: then it says nothing new.
+    /// Whether the secret was `before` and is `now` because a new refresh token was stored here: then it is no other secret.
     #[must_use]
-    pub fn knows(&self, material: &Material) -> bool {
+    pub fn wrote(&self, before: &Material, now: &Material) -> bool {
         let chains = self.chains();
-        match (material.find(KEY), chains.get(material.name())) {
+        let known = match (now.find(KEY), chains.get(now.name())) {
             (Some(token), Some(chain)) => chain.links().known.contains(token),
             _ => false,
-        }
+        };
+        known && before.without(KEY) == now.without(KEY)
     }
 
     /// The chain of the secret `name`, which holds `seed`: the one that goes on from it, else a new one.

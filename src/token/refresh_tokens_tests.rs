@@ -129,20 +129,23 @@ async fn nonsense_does_not_replace_a_refresh_token() {
 }
 
 #[test]
-fn what_was_written_here_is_known_again_and_what_others_wrote_is_not() {
+fn what_was_written_here_is_no_other_secret_and_what_others_wrote_is() {
     let all = RefreshTokens::default();
     let token = |text: &str| Secret::new(text.to_owned());
-    let holds = |text| material(&[("client_id", "me"), ("refresh_token", text)]);
-    assert!(!all.knows(&holds("0")));
+    let holds = |id: &str, text: &str| material(&[("client_id", id), ("refresh_token", text)]);
+    let before = holds("me", "0");
+    assert!(!all.wrote(&before, &holds("me", "1")));
     let chain = all.chain("idp", &token("0"));
     let turn = Turn { chain: &chain, _turn: chain.turn.try_lock().unwrap() };
     for number in 1..=20 {
         turn.replace(&token(&number.to_string()));
     }
-    assert!(["0", "20", "19"].into_iter().all(|text| all.knows(&holds(text))));
-    assert!(!all.knows(&holds("21")) && !all.knows(&material(&[])));
+    assert!(["0", "20", "19"].into_iter().all(|text| all.wrote(&before, &holds("me", text))));
+    assert!(!all.wrote(&before, &holds("me", "21")), "somebody put another one there");
+    assert!(!all.wrote(&before, &holds("you", "20")), "and something else changed");
+    assert!(!all.wrote(&before, &material(&[("client_id", "me")])), "it was taken away");
     assert!(Arc::ptr_eq(&chain, &all.chain("idp", &token("0"))), "the store could not be written");
-    assert!(!Arc::ptr_eq(&chain, &all.chain("idp", &token("21"))), "somebody put another one there");
+    assert!(!Arc::ptr_eq(&chain, &all.chain("idp", &token("21"))));
     assert!(chain.links().known.len() <= KNOWN);
     assert!(!format!("{all:?} {chain:?}").contains("20"));
 }
