@@ -74,7 +74,8 @@ fn check_type(body: &Object) -> Result<(), AnswerFault> {
     }
 }
 
-fn check_text(token: &Secret<String>) -> Result<(), AnswerFault> {
+/// Whether a text can be a token in a header.
+pub(super) fn check_text(token: &Secret<String>) -> Result<(), AnswerFault> {
     let token = token.expose();
     if token.is_empty() {
         return Err(AnswerFault::NoToken);

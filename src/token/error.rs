@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use super::KeyFault;
+
 /// What a request is told: 503 with `Retry-After`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Unavailable {
@@ -30,6 +32,10 @@ pub enum SecretFault {
     NoSecret { keys: &'static str },
     #[error("secret {name:?} has several of the keys {keys}, and they differ")]
     Ambiguous { name: String, keys: &'static str },
+    #[error("secret {name:?} has several of the keys {keys}; one of them is the credential")]
+    Several { name: String, keys: &'static str },
+    #[error("a managed identity's token is for one resource: the entry needs exactly one scope")]
+    OneScope,
     #[error("secret {name:?}: {path} cannot be read: {kind}")]
     Read { name: String, path: String, kind: std::io::ErrorKind },
     #[error("secret {name:?}: {what}")]
@@ -38,6 +44,8 @@ pub enum SecretFault {
     NotText { name: String, key: String },
     #[error("secret {name:?}: {key} is shorter than {least} bytes")]
     TooShort { name: String, key: &'static str, least: usize },
+    #[error("secret {name:?}: {key} {what}")]
+    Key { name: String, key: &'static str, what: KeyFault },
     #[error("secret {name:?}: expires_at is neither RFC 3339 (2027-01-31T00:00:00Z) nor Unix seconds")]
     ExpiresAt { name: String },
     #[error("secret {name:?} has both of {keys}: client_auth has to say which one counts")]

@@ -2,13 +2,16 @@
 
 mod answer;
 mod assertion;
+mod azure;
 mod client_auth;
 mod endpoint;
 mod error;
 mod expires_at;
 mod federation;
+mod google;
 mod json;
 mod fingerprint_key;
+mod key_fault;
 mod material;
 mod minter;
 mod oauth;
@@ -23,6 +26,8 @@ mod store;
 #[cfg(test)]
 mod secrecy_tests;
 #[cfg(test)]
+mod stub;
+#[cfg(test)]
 mod testing;
 mod token_endpoint;
 pub mod token_file;
@@ -33,6 +38,7 @@ pub use assertion::{AssertionHeader, RsaScheme, SigningKey, client_claims, thumb
 pub use endpoint::{Answer, TokenCall};
 pub use error::{SecretFault, Unavailable};
 pub use fingerprint_key::read_fingerprint_key;
+pub use key_fault::KeyFault;
 pub use material::Material;
 pub use minter::{Dress, Minter, Unready};
 pub use params::Params;

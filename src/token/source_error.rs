@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::{Origin, SecretFault};
+use super::{Origin, SecretFault, azure, google};
 use crate::cache::{Failure, Retry};
 use crate::outbound::OutboundError;
 
@@ -106,6 +106,10 @@ pub enum AnswerFault {
     NotMetadata,
     #[error("the token was issued by another issuer than the configured one")]
     Issuer,
+    #[error("the answer has no subject token where credential_source.format says that it is")]
+    NoSubject,
+    #[error("the answer is not what the metadata service of AWS says")]
+    AwsMetadata,
 }
 
 /// What is wrong with what the operator keeps for us. Names files, never contents.
@@ -122,6 +126,12 @@ pub enum MaterialFault {
     PrivateKey,
     #[error("the certificate is not PEM")]
     Certificate,
+    #[error("{path} has no subject token where credential_source.format says that it is")]
+    NoField { path: String },
+    #[error(
+        "neither the environment (AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) nor credential_source says where the region and the keys of AWS are"
+    )]
+    NoAws,
     #[error("the file of TLS towards the token endpoint cannot be used: {path}")]
     Tls { path: String },
 }
@@ -158,6 +168,11 @@ impl SourceError {
             | SourceErrorKind::Material(_) => Fault::Operator,
             SourceErrorKind::Outbound(_) | SourceErrorKind::Answer(_) => Fault::Remote,
             SourceErrorKind::OAuth { code, .. } if code.is_passing() => Fault::Remote,
+            SourceErrorKind::OAuth { status, .. } | SourceErrorKind::Status { status, .. }
+                if azure::is_passing(self.leg, *status) =>
+            {
+                Fault::Remote
+            }
             SourceErrorKind::OAuth { status, .. } | SourceErrorKind::Status { status, .. } => match status {
                 // Some servers say their error with status 200.
                 200 | 400..=407 | 409 | 411..=424 | 426..=428 | 430..=499 => Fault::Operator,
@@ -184,6 +199,23 @@ impl SourceError {
             SourceErrorKind::Answer(_) => "unusable_answer",
             SourceErrorKind::Material(_) => "unusable_material",
         }
+    }
+}
+
+impl SourceError {
+    /// The status of the answer, where there was one.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        match self.kind {
+            SourceErrorKind::OAuth { status, .. } | SourceErrorKind::Status { status, .. } => Some(status),
+            _ => None,
+        }
+    }
+
+    /// What an operator should look at first. By what servers write for people, so it may be wrong: nothing is decided by it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        azure::hint(self).or_else(|| google::hint(self))
     }
 }
 
@@ -222,7 +254,7 @@ impl Failure for SourceError {
 
 impl MaterialFault {
     const fn is_passing(&self) -> bool {
-        matches!(self, Self::File { .. } | Self::NotToken { .. } | Self::Tls { .. })
+        matches!(self, Self::File { .. } | Self::NotToken { .. } | Self::NoField { .. } | Self::Tls { .. })
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::federation::Federation;
 use super::oauth::OAuth;
-use super::{Grant, Material, RefreshTokens, SecretFault, TokenSettings, TokenSource};
+use super::{Grant, Material, RefreshTokens, SecretFault, TokenSettings, TokenSource, azure, google};
 use crate::base::Clock;
 use crate::outbound::Http;
 
@@ -33,7 +33,8 @@ pub fn token_source(
         Grant::OAuth(oauth) => Arc::new(OAuth::new(oauth, settings, material, outward)?),
         Grant::OpenAi(federation) => Arc::new(Federation::openai(federation, outward)),
         Grant::Anthropic(federation) => Arc::new(Federation::anthropic(federation, outward)),
-        Grant::Azure(_) | Grant::Google(_) => return Err(material.lacks("client_id")),
+        Grant::Azure(azure) => azure::source(azure, material, &outward)?,
+        Grant::Google(google) => google::source(google, material, &outward)?,
     })
 }
 
