@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use crate::base::{Clock, Now};
+use crate::base::{Clock, Fingerprint, Now};
 use crate::config::Limits;
 use crate::outbound::KeySetRefresher;
 use crate::pipeline::{Code, Outcome, Owner, Patience, Refusal, Snapshot, Wait};
@@ -44,6 +44,7 @@ pub struct Current {
     metrics: Arc<Metrics>,
     limits: Limits,
     refusals: Throttle,
+    rejections: Throttle,
 }
 
 impl Generation {
@@ -73,8 +74,8 @@ impl Current {
     /// A server that starts with `generation`.
     #[must_use]
     pub fn new(generation: Generation, clock: Arc<dyn Clock>, metrics: Arc<Metrics>, limits: Limits) -> Self {
-        let refusals = Throttle::per_second(50);
-        Self { generation: ArcSwap::from_pointee(generation), clock, metrics, limits, refusals }
+        let (refusals, rejections) = (Throttle::per_second(50), Throttle::per_second(10));
+        Self { generation: ArcSwap::from_pointee(generation), clock, metrics, limits, refusals, rejections }
     }
 
     /// The generation that serves now.
@@ -170,6 +171,14 @@ impl Current {
         }
     }
 
+    /// Tells the operator of a refusal of the provider's. Nothing of what it said is told: it may repeat the key.
+    pub(super) fn tell_rejection(&self, told: &Rejected<'_>) {
+        let Rejected { provider, status, credential, action, request_id } = told;
+        let Some(suppressed) = self.rejections.pass(self.now().instant) else { return };
+        let request_id = request_id.unwrap_or_default();
+        tracing::warn!(provider, status, %credential, action, request_id, suppressed, "refused by the provider");
+    }
+
     /// One line a refusal, but no more than the log can bear: a flood of bad tokens must not become a flood of lines.
     fn tell(&self, generation: &Generation, refusal: &Refusal, told: &Told<'_>) {
         let Some(suppressed) = self.refusals.pass(told.since.instant) else { return };
@@ -194,6 +203,17 @@ pub(super) struct Told<'a> {
     pub(super) since: Now,
     pub(super) method: &'a str,
     pub(super) path: &'a str,
+    pub(super) request_id: Option<&'a str>,
+}
+
+/// What a record says of a provider's refusal.
+pub(super) struct Rejected<'a> {
+    pub(super) provider: &'a str,
+    pub(super) status: u16,
+    /// Which credential it refused, as records of rotations name it.
+    pub(super) credential: Fingerprint,
+    /// What became of it.
+    pub(super) action: &'static str,
     pub(super) request_id: Option<&'a str>,
 }
 

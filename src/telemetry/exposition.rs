@@ -123,6 +123,10 @@ fn tokens(out: &mut DescriptorEncoder<'_>, metrics: &Metrics) -> Result<(), Erro
         let labels = [("provider", &**provider), ("reason", reason.as_str()), ("result", result.as_str())];
         family.count(&labels, *value)?;
     }
+    let mut family = counter(out, "bouncer_upstream_rejections", "Providers' 401 and 403 to our credential")?;
+    for ((provider, status), value) in &shared.rejections {
+        family.count(&[("provider", provider), ("status", &status.to_string())], *value)?;
+    }
     Ok(())
 }
 

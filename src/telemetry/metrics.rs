@@ -32,6 +32,8 @@ pub(super) struct Shared {
     pub(super) requests: BTreeMap<(Service, String), Arc<RequestMetrics>>,
     pub(super) expiry: BTreeMap<String, UnixTime>,
     pub(super) refreshes: BTreeMap<(String, Reason, RefreshResult), u64>,
+    /// Providers' refusals of our credentials, by provider and status.
+    pub(super) rejections: BTreeMap<(String, u16), u64>,
     pub(super) issuers: Vec<Arc<Issuer>>,
     pub(super) key_sets: Option<KeySetMonitor>,
     /// Totals of issuers and key sets from before the last reload.
@@ -129,6 +131,11 @@ impl Metrics {
     /// The provider's credential was read or fetched anew.
     pub fn token_refresh(&self, provider: &str, reason: Reason, result: RefreshResult) {
         *self.shared().refreshes.entry((provider.to_owned(), reason, result)).or_default() += 1;
+    }
+
+    /// The provider answered 401 or 403 to a request with our credential.
+    pub fn upstream_rejection(&self, provider: &str, status: u16) {
+        *self.shared().rejections.entry((provider.to_owned(), status)).or_default() += 1;
     }
 
     /// Shows these issuers from now on. The totals of the ones before stay in the counters.

@@ -18,6 +18,7 @@ mod commands;
 mod counterparts;
 mod decisions;
 mod failover;
+mod feedback;
 mod health;
 mod http2;
 mod key_sets;

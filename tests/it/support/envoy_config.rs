@@ -146,6 +146,8 @@ impl Front {
             },
             "message_timeout": self.message_timeout,
             "failure_mode_allow": false,
+            "allow_mode_override": true,
+            "response_attributes": ["response.code_details"],
             "request_attributes": [
                 "xds.cluster_name", "xds.route_name", "xds.cluster_metadata", "xds.route_metadata",
                 "xds.upstream_host_metadata", "upstream.address", "connection.mtls",
