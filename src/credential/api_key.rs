@@ -49,6 +49,7 @@ impl ApiKey {
                 value: sensitive("api_key", &placement.prefix, &self.key)?,
             }],
             default: smallvec![],
+            listed: None,
         };
         if kind == ProviderKind::OpenAi {
             for (name, field, value) in [
@@ -63,7 +64,7 @@ impl ApiKey {
         }
         if kind == ProviderKind::Anthropic {
             // Anthropic refuses a request without a version; SDKs send one, curl does not.
-            let value = HeaderValue::Plain("2023-06-01");
+            let value = HeaderValue::Plain(Bytes::from_static(b"2023-06-01"));
             credential.default.push(SetHeader { name: Bytes::from_static(b"anthropic-version"), value });
         }
         Ok(credential)

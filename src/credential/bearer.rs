@@ -4,7 +4,7 @@ use bytes::Bytes;
 use smallvec::smallvec;
 use thiserror::Error;
 
-use super::Credential;
+use super::{Credential, Listed};
 use crate::base::{Secret, SecretBytes};
 use crate::request::{HeaderValue, SetHeader};
 
@@ -18,7 +18,7 @@ pub struct Bearer<'a> {
     pub token: &'a Secret<String>,
     /// `x-goog-user-project`: who pays (Vertex).
     pub user_project: Option<&'a str>,
-    /// Where a provider behind another gateway wants it; else `authorization: Bearer`.
+    /// A flag of `anthropic-beta` that the token needs, beside those that the caller sends.
     pub beta: Option<&'static str>,
 }
 
@@ -47,6 +47,7 @@ impl Bearer<'_> {
             let value = HeaderValue::Sensitive(SecretBytes::new(project.as_bytes().to_vec()));
             set.push(SetHeader { name: Bytes::from_static(b"x-goog-user-project"), value });
         }
-        Ok(Credential { set, default: smallvec![] })
+        let listed = self.beta.map(|member| Listed { name: "anthropic-beta", member });
+        Ok(Credential { set, default: smallvec![], listed })
     }
 }

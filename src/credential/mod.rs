@@ -20,6 +20,17 @@ pub struct Credential {
     pub set: SmallVec<[SetHeader; 3]>,
     /// Lines that are set only where the caller sent none (`anthropic-version`).
     pub default: SmallVec<[SetHeader; 1]>,
+    /// What is added to a list that the caller may have begun.
+    pub listed: Option<Listed>,
+}
+
+/// A member of a header's comma-separated list (`anthropic-beta`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Lower-case name of the header.
+    pub name: &'static str,
+    /// The member.
+    pub member: &'static str,
 }
 
 impl Credential {
