@@ -172,3 +172,7 @@ impl Sequel {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "feedback_tests.rs"]
+mod tests;
