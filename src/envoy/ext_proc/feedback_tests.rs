@@ -7,9 +7,7 @@ use prost::Message as _;
 use super::*;
 use crate::base::{Clock as _, Expiry, FingerprintKey, Secret};
 use crate::cache::testing::PausedClock;
-use crate::cache::{
-    Entry, Exchange, Handle, Held, Observer, Obtained, Obtaining, Policy, Refresher, Source,
-};
+use crate::cache::{Entry, Exchange, Handle, Held, Observer, Obtained, Obtaining, Policy, Refresher, Source};
 use crate::config::{Limits, OnNoProvider};
 use crate::credential::{Bearer, Credential};
 use crate::envoy::labels;

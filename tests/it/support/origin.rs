@@ -41,7 +41,9 @@ pub(crate) struct Told {
 pub(crate) enum Pace {
     #[default]
     AtOnce,
-    /// Half of it, then the rest after [`Origin::release`].
+    /// Nothing before [`Origin::release`].
+    Late,
+    /// The head and half of it, then the rest after [`Origin::release`].
     Held,
 }
 
@@ -138,6 +140,9 @@ pub(super) const LLM: &str = "x-llm";
 
 fn answer(mut stream: &TcpStream, told: &Told, shared: &Shared) -> io::Result<()> {
     let Told { status, headers, body, pace } = told;
+    if *pace == Pace::Late {
+        shared.wait();
+    }
     let length = body.len();
     write!(stream, "HTTP/1.1 {status} .\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n")?;
     for (name, value) in headers {
@@ -147,13 +152,20 @@ fn answer(mut stream: &TcpStream, told: &Told, shared: &Shared) -> io::Result<()
     let (first, rest) = body.as_bytes().split_at(length / 2);
     stream.write_all(first)?;
     if *pace == Pace::Held {
-        let mut released = shared.released.0.lock().unwrap();
-        while *released == 0 {
-            released = shared.released.1.wait(released).unwrap();
-        }
-        *released -= 1;
+        shared.wait();
     }
     stream.write_all(rest)
+}
+
+impl Shared {
+    /// Waits for one [`Origin::release`].
+    fn wait(&self) {
+        let mut released = self.released.0.lock().unwrap();
+        while *released == 0 && !self.over.load(Ordering::SeqCst) {
+            released = self.released.1.wait(released).unwrap();
+        }
+        *released = released.saturating_sub(1);
+    }
 }
 
 /// What an SDK is content with.
