@@ -148,6 +148,18 @@ fn a_late_401_of_an_earlier_key_leaves_the_new_one_and_says_come_back() {
 }
 
 #[test]
+fn a_refused_request_is_not_sent_again_even_where_the_route_retries_5xx() {
+    for (version, placement) in everywhere() {
+        let front = |front: &mut Front| front.routes.iter_mut().for_each(|route| route.retries = 2);
+        let options = WorldOptions::new(placement, version);
+        let world = World::with(WorldOptions { configure: answer, front, ..options });
+        world.provider.origin.answer_next(unauthorized("once"));
+        assert_eq!(world.ask("openai", chat(&world.token("alice"))).status, 502);
+        assert_eq!(world.seen().len(), 1, "{version:?} {placement:?}");
+    }
+}
+
+#[test]
 fn a_long_answer_keeps_no_stream_open_once_its_headers_were_seen() {
     for (version, placement) in [
         (Version::Oldest, Placement::Downstream),

@@ -19,6 +19,7 @@ mod counterparts;
 mod decisions;
 mod failover;
 mod feedback;
+mod feedback_protocol;
 mod health;
 mod http2;
 mod key_sets;
