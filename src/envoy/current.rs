@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 
 use crate::base::{Clock, Fingerprint, Now};
 use crate::config::Limits;
@@ -45,6 +46,7 @@ pub struct Current {
     limits: Limits,
     refusals: Throttle,
     rejections: Throttle,
+    draining: watch::Sender<bool>,
 }
 
 impl Generation {
@@ -74,8 +76,15 @@ impl Current {
     /// A server that starts with `generation`.
     #[must_use]
     pub fn new(generation: Generation, clock: Arc<dyn Clock>, metrics: Arc<Metrics>, limits: Limits) -> Self {
-        let (refusals, rejections) = (Throttle::per_second(50), Throttle::per_second(10));
-        Self { generation: ArcSwap::from_pointee(generation), clock, metrics, limits, refusals, rejections }
+        Self {
+            generation: ArcSwap::from_pointee(generation),
+            clock,
+            metrics,
+            limits,
+            refusals: Throttle::per_second(50),
+            rejections: Throttle::per_second(10),
+            draining: watch::Sender::new(false),
+        }
     }
 
     /// The generation that serves now.
@@ -87,6 +96,20 @@ impl Current {
     /// Puts the next generation in place. Requests that are being decided keep theirs.
     pub fn replace(&self, generation: Generation) {
         self.generation.store(Arc::new(generation));
+    }
+
+    /// The server is going: streams on which only a response is waited for end.
+    pub fn drain(&self) {
+        self.draining.send_replace(true);
+    }
+
+    /// Resolves when the server is going.
+    pub(super) fn drains(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut draining = self.draining.subscribe();
+        async move {
+            // An error means that the server is gone already.
+            let _begun = draining.wait_for(|draining| *draining).await;
+        }
     }
 
     /// The clocks.

@@ -13,6 +13,7 @@ use envoy_types::pb::envoy::service::ext_proc::v3::{
     HttpBody, HttpHeaders, ProcessingRequest, ProcessingResponse,
 };
 use envoy_types::pb::google::protobuf::Value;
+use rustix::process::Signal;
 use serde_json::json;
 use tonic::Code;
 
@@ -99,6 +100,18 @@ async fn a_provider_that_never_answers_keeps_no_stream_beyond_its_time() {
     });
     // The request is on its way already, so the end is no refusal of it.
     assert_eq!(attached(&direct).await.end().await, Code::Ok);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_drain_ends_what_waits_for_a_response_with_ok_at_once() {
+    let mut direct = answering();
+    let (mut waiting, mut reading) = (attached(&direct).await, attached(&direct).await);
+    reading.phase(Phase::RequestBody(HttpBody::default()));
+    assert!(reading.next().await.unwrap().is_some());
+    direct.process.signal(Signal::TERM);
+    assert_eq!((waiting.end().await, reading.end().await), (Code::Ok, Code::Ok));
+    let status = tokio::task::block_in_place(|| direct.bouncer.process.wait());
+    assert_eq!(status.code(), Some(0), "{}", direct.process.text());
 }
 
 fn answering() -> Direct {

@@ -37,6 +37,7 @@ pub struct Exchange {
     state: State,
     last_message: Instant,
     alarm: Option<Pin<Box<Sleep>>>,
+    drain: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     started: Instant,
     _active: ActiveStream,
 }
@@ -92,6 +93,7 @@ impl Exchange {
             state: State::Unanswered,
             last_message: started,
             alarm: None,
+            drain: None,
             started,
             _active: active,
         }
@@ -243,6 +245,16 @@ impl Exchange {
         }
     }
 
+    /// Whether the server is going and nothing is waited for but a response. The provider may take minutes for it, and a
+    /// stream that is cut off at the drain's end would cost the caller the whole answer.
+    fn let_go(&mut self, context: &mut Context<'_>) -> bool {
+        if !matches!(self.state, State::Attached(_) | State::Reading(_)) {
+            return false;
+        }
+        let drain = self.drain.get_or_insert_with(|| Box::pin(self.current.drains()));
+        drain.as_mut().poll(context).is_ready()
+    }
+
     /// Ends the stream: with OK only where the request's headers were answered.
     fn end(&mut self, status: Status) -> Option<Result<ProcessingResponse, Status>> {
         match std::mem::replace(&mut self.state, State::Over) {
@@ -273,6 +285,9 @@ impl Stream for Exchange {
             let frame = match Pin::new(&mut this.inbound).poll_next(context) {
                 Poll::Ready(frame) => frame,
                 Poll::Pending => {
+                    if this.let_go(context) {
+                        return Poll::Ready(this.end(Status::unavailable("the server is going")));
+                    }
                     ready!(this.overdue(context));
                     return Poll::Ready(
                         this.end(Status::deadline_exceeded("the stream was idle or open for too long")),
