@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep};
 use tonic::{Status, Streaming};
 
 use super::Wiring;
-use super::feedback::{Verdict, Watch};
+use super::feedback::{ResponseHeaders, Verdict, Watch};
 use super::order::Order;
 use super::request::{BodyMode, Message, Phase, read_headers, view};
 use super::response::{go_on, refuse, then_response_body, then_response_headers, untouched};
@@ -111,7 +111,7 @@ impl Exchange {
             (Phase::ResponseHeaders { map, end }, State::Attached(watch)) => {
                 let malformed = |error: WireError| self.abuse(ProtocolError::Malformed, &error);
                 let maker = message.code_details().map_err(malformed)?;
-                match watch.headers(&self.current, map, end, maker) {
+                match watch.headers(&self.current, ResponseHeaders { map, end, maker }) {
                     Verdict::Untouched => Next::reply(untouched(message.phase), State::Over),
                     Verdict::ReadBody => Next::reply(then_response_body(), State::Reading(watch)),
                     Verdict::Instead(reply) => Next::reply(reply, State::Over),

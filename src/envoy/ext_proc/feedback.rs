@@ -30,8 +30,19 @@ pub(super) struct Watch {
     generation: Arc<Generation>,
     provider: usize,
     credential: Fingerprint,
-    answers: bool,
+    feedback: Feedback,
     request_id: Option<Box<str>>,
+}
+
+/// The headers of a response.
+#[derive(Clone, Copy)]
+pub(super) struct ResponseHeaders<'a> {
+    /// Their `HeaderMap`.
+    pub(super) map: &'a [u8],
+    /// Whether nothing follows them.
+    pub(super) end: bool,
+    /// Envoy's word for who made the response.
+    pub(super) maker: Option<&'a str>,
 }
 
 /// What becomes of a response.
@@ -65,26 +76,25 @@ impl Watch {
         credential: Fingerprint,
         request_id: Option<&str>,
     ) -> Option<Self> {
-        let answers = match generation.snapshot.feedback.get(provider) {
-            Some(Feedback::Answer) => true,
-            Some(Feedback::Observe) => false,
-            Some(Feedback::Off) | None => return None,
-        };
+        let feedback = *generation.snapshot.feedback.get(provider)?;
+        if feedback == Feedback::Off {
+            return None;
+        }
         let (generation, request_id) = (Arc::clone(generation), request_id.map(Box::from));
-        Some(Self { generation, provider, credential, answers, request_id })
+        Some(Self { generation, provider, credential, feedback, request_id })
     }
 
-    /// The response's headers came; `end` where they are all of it. `maker` is Envoy's word for who made it.
-    pub(super) fn headers(&self, current: &Current, map: &[u8], end: bool, maker: Option<&str>) -> Verdict {
+    /// The response's headers came.
+    pub(super) fn headers(&self, current: &Current, response: ResponseHeaders<'_>) -> Verdict {
         // What cannot be read says nothing of the credential.
-        let Ok(headers) = read_headers(map) else { return Verdict::Untouched };
+        let Ok(headers) = read_headers(response.map) else { return Verdict::Untouched };
         let status = match headers.only(":status") {
             Some(b"401") => 401,
             Some(b"403") => 403,
             _ => return Verdict::Untouched,
         };
         let Some((provider, slot)) = self.provider() else { return Verdict::Untouched };
-        match maker {
+        match response.maker {
             Some(VIA_UPSTREAM) => {}
             // Of a filter that stands behind this one, or of the router: the provider was not even asked (THREATS P15).
             Some(_) => return Verdict::Untouched,
@@ -100,12 +110,12 @@ impl Watch {
         }
         current.metrics().upstream_rejection(&provider.name, status);
         let remedy = remedy(provider.kind, provider.auth, status, &headers);
-        if remedy == Remedy::ReadBody && !end {
+        if remedy == Remedy::ReadBody && !response.end {
             return Verdict::ReadBody;
         }
         let sequel = self.sequel(slot, remedy);
         self.tell(current, provider, status, sequel.as_str());
-        if status == 401 && self.answers {
+        if status == 401 && self.feedback == Feedback::Answer {
             Verdict::Instead(self.instead(provider, sequel))
         } else {
             Verdict::Untouched

@@ -112,7 +112,7 @@ impl Bench {
 
     /// What becomes of this answer to it.
     fn answers(&self, stream: &Watch, status: &str, lines: &[(&str, &str)]) -> Verdict {
-        stream.headers(&self.current, &map(status, lines), false, Some("via_upstream"))
+        stream.headers(&self.current, via_upstream(&map(status, lines)))
     }
 
     /// Status, code and `retry-after` of what the caller gets instead of a 401.
@@ -142,6 +142,10 @@ fn map(status: &str, lines: &[(&str, &str)]) -> Vec<u8> {
         raw_value: value.as_bytes().to_vec(),
     });
     HeaderMap { headers: headers.collect() }.encode_to_vec()
+}
+
+fn via_upstream(map: &[u8]) -> ResponseHeaders<'_> {
+    ResponseHeaders { map, end: false, maker: Some("via_upstream") }
 }
 
 #[track_caller]
@@ -231,7 +235,9 @@ async fn without_feedback_there_is_nothing_to_remember() {
 async fn p15_only_what_came_from_the_provider_counts() {
     let bench = Bench::answering(ProviderKind::OpenAi, AuthType::Oidc).await;
     for maker in [Some("lua_response"), Some("direct_response"), Some("ext_authz_denied"), Some(""), None] {
-        let verdict = bench.stream().headers(&bench.current, &map("401", &[]), false, maker);
+        let verdict = bench
+            .stream()
+            .headers(&bench.current, ResponseHeaders { maker, ..via_upstream(&map("401", &[])) });
         assert!(matches!(verdict, Verdict::Untouched), "{maker:?}");
     }
     settle().await;
@@ -252,7 +258,7 @@ async fn any_other_status_and_what_cannot_be_read_is_left_alone() {
         b"\x0a\x7f".to_vec(),
     ];
     for map in maps {
-        let verdict = bench.stream().headers(&bench.current, &map, true, Some("via_upstream"));
+        let verdict = bench.stream().headers(&bench.current, via_upstream(&map));
         assert!(matches!(verdict, Verdict::Untouched), "{map:?}");
     }
     settle().await;
@@ -278,7 +284,8 @@ async fn a_403_passes_and_renews_nothing_but_a_revoked_token_of_anthropics() {
     settle().await;
     assert_eq!(bench.asked(), 2);
     // An answer to HEAD has a length and no body.
-    let bodiless = stream.headers(&bench.current, &map("403", &length), true, Some("via_upstream"));
+    let bodiless =
+        stream.headers(&bench.current, ResponseHeaders { end: true, ..via_upstream(&map("403", &length)) });
     assert!(matches!(bodiless, Verdict::Untouched));
 }
 
