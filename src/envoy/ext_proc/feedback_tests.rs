@@ -83,7 +83,7 @@ impl Bench {
             generation: 1,
             catalog: Catalog::new(vec![provider]).unwrap(),
             callers: Arc::clone(&callers),
-            tokens: Store::new([slot]),
+            tokens: Store::new([slot], tokens.key.clone()),
             credential_headers: Vec::new(),
             feedback: Box::new([feedback]),
             on_no_provider: OnNoProvider::Deny,
