@@ -20,6 +20,7 @@ mod decisions;
 mod failover;
 mod feedback;
 mod feedback_protocol;
+mod feedback_tokens;
 mod health;
 mod http2;
 mod key_sets;
