@@ -64,6 +64,7 @@ impl Builder {
             credential_headers: credential_headers(&callers, config),
             callers,
             tokens: Store::counting(counted, self.credentials.fingerprints().clone()),
+            feedback: config.providers.iter().map(|entry| entry.feedback).collect(),
             on_no_provider: config.on_no_provider,
         };
         Ok((Generation::new(snapshot, key_sets, &self.metrics), faults))

@@ -131,7 +131,7 @@ fn id(text: &str) -> String {
 }
 
 fn key(text: &str, now: Now) -> Held<Credential> {
-    let credential = Credential { set: Default::default(), default: Default::default() };
+    let credential = Credential { set: Default::default(), default: Default::default(), listed: None };
     Held::new(
         credential,
         fingerprints().of(text.as_bytes()),

@@ -29,6 +29,7 @@ impl Watch {
     /// The drain begins.
     pub(super) fn draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
+        self.current.drain();
     }
 
     /// The secrets were read again.

@@ -182,7 +182,8 @@ where
         let now = self.now();
         let mut standing = self.standing();
         if standing.forced_at.is_some_and(|at| now.instant.saturating_duration_since(at) < FORCED) {
-            return Rejection::TooSoon;
+            // As long as it stands rejected, the other one is on its way.
+            return if held.is_rejected() { Rejection::Renewing } else { Rejection::TooSoon };
         }
         standing.forced_at = Some(now.instant);
         standing.setback = None;

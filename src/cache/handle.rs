@@ -99,6 +99,10 @@ impl<V> Held<V> {
         self.rejected.store(true, Ordering::Relaxed);
     }
 
+    pub(super) fn is_rejected(&self) -> bool {
+        self.rejected.load(Ordering::Relaxed)
+    }
+
     pub(super) fn forgive(&self) {
         self.rejected.store(false, Ordering::Relaxed);
     }

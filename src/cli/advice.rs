@@ -5,6 +5,10 @@ use crate::token::{AnswerFault, MaterialFault, OAuthCode, SourceError, SourceErr
 
 /// A sentence that begins with where to look. `secret` is the secret's name, where there is one.
 pub(super) fn advice(error: &SourceError, secret: Option<&str>) -> String {
+    // What the vendor's own code says is nearer to the cause than any table of codes.
+    if let Some(hint) = error.hint() {
+        return hint.to_owned();
+    }
     let secret = secret.map_or_else(|| "the identity".to_owned(), |name| format!("the secret {name:?}"));
     match &error.kind {
         SourceErrorKind::OAuth { code, .. } => oauth(*code, &secret),

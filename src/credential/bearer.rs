@@ -1,10 +1,10 @@
 //! A token as the provider takes it.
 
 use bytes::Bytes;
-use smallvec::smallvec;
 use thiserror::Error;
 
-use super::Credential;
+use super::api_key::anthropic_version;
+use super::{Credential, Listed};
 use crate::base::{Secret, SecretBytes};
 use crate::request::{HeaderValue, SetHeader};
 
@@ -18,7 +18,7 @@ pub struct Bearer<'a> {
     pub token: &'a Secret<String>,
     /// `x-goog-user-project`: who pays (Vertex).
     pub user_project: Option<&'a str>,
-    /// Where a provider behind another gateway wants it; else `authorization: Bearer`.
+    /// A flag of `anthropic-beta` that the token needs, beside those that the caller sends.
     pub beta: Option<&'static str>,
 }
 
@@ -42,11 +42,13 @@ impl Bearer<'_> {
             return Err(BearerError);
         }
         let value = HeaderValue::Sensitive(SecretBytes::new([b"Bearer ", token.as_bytes()].concat()));
-        let mut set = smallvec![SetHeader { name: Bytes::from_static(b"authorization"), value }];
+        let mut set = vec![SetHeader { name: Bytes::from_static(b"authorization"), value }];
         if let Some(project) = self.user_project {
             let value = HeaderValue::Sensitive(SecretBytes::new(project.as_bytes().to_vec()));
             set.push(SetHeader { name: Bytes::from_static(b"x-goog-user-project"), value });
         }
-        Ok(Credential { set, default: smallvec![] })
+        let listed = self.beta.map(|member| Listed { name: "anthropic-beta", member });
+        let default: Vec<_> = listed.iter().map(|_| anthropic_version()).collect();
+        Ok(Credential { set: set.into(), default: default.into(), listed })
     }
 }

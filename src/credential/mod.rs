@@ -8,8 +8,6 @@ pub use api_key::{ApiKey, ApiKeyError};
 pub use attach::{attach, strip};
 pub use bearer::{Bearer, BearerError};
 
-use smallvec::SmallVec;
-
 use crate::base::{Fingerprint, FingerprintKey};
 use crate::request::{HeaderValue, SetHeader};
 
@@ -17,9 +15,20 @@ use crate::request::{HeaderValue, SetHeader};
 #[derive(Clone, Debug)]
 pub struct Credential {
     /// Lines that are always set, the key itself first.
-    pub set: SmallVec<[SetHeader; 3]>,
+    pub set: Box<[SetHeader]>,
     /// Lines that are set only where the caller sent none (`anthropic-version`).
-    pub default: SmallVec<[SetHeader; 1]>,
+    pub default: Box<[SetHeader]>,
+    /// What is added to a list that the caller may have begun.
+    pub listed: Option<Listed>,
+}
+
+/// A member of a header's comma-separated list (`anthropic-beta`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Lower-case name of the header.
+    pub name: &'static str,
+    /// The member.
+    pub member: &'static str,
 }
 
 impl Credential {

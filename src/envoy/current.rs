@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 
-use crate::base::{Clock, Now};
+use crate::base::{Clock, Fingerprint, Now};
 use crate::config::Limits;
 use crate::outbound::KeySetRefresher;
 use crate::pipeline::{Code, Outcome, Owner, Patience, Refusal, Snapshot, Wait};
@@ -44,6 +45,8 @@ pub struct Current {
     metrics: Arc<Metrics>,
     limits: Limits,
     refusals: Throttle,
+    rejections: Throttle,
+    draining: watch::Sender<bool>,
 }
 
 impl Generation {
@@ -73,8 +76,15 @@ impl Current {
     /// A server that starts with `generation`.
     #[must_use]
     pub fn new(generation: Generation, clock: Arc<dyn Clock>, metrics: Arc<Metrics>, limits: Limits) -> Self {
-        let refusals = Throttle::per_second(50);
-        Self { generation: ArcSwap::from_pointee(generation), clock, metrics, limits, refusals }
+        Self {
+            generation: ArcSwap::from_pointee(generation),
+            clock,
+            metrics,
+            limits,
+            refusals: Throttle::per_second(50),
+            rejections: Throttle::per_second(10),
+            draining: watch::Sender::new(false),
+        }
     }
 
     /// The generation that serves now.
@@ -86,6 +96,20 @@ impl Current {
     /// Puts the next generation in place. Requests that are being decided keep theirs.
     pub fn replace(&self, generation: Generation) {
         self.generation.store(Arc::new(generation));
+    }
+
+    /// The server is going: streams on which only a response is waited for end.
+    pub fn drain(&self) {
+        self.draining.send_replace(true);
+    }
+
+    /// Resolves when the server is going.
+    pub(super) fn drains(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut draining = self.draining.subscribe();
+        async move {
+            // An error means that the server is gone already.
+            let _begun = draining.wait_for(|draining| *draining).await;
+        }
     }
 
     /// The clocks.
@@ -170,6 +194,14 @@ impl Current {
         }
     }
 
+    /// Tells the operator of a refusal of the provider's. Nothing of what it said is told: it may repeat the key.
+    pub(super) fn tell_rejection(&self, told: &Rejected<'_>) {
+        let Rejected { provider, status, credential, action, request_id } = told;
+        let Some(suppressed) = self.rejections.pass(self.now().instant) else { return };
+        let request_id = request_id.unwrap_or_default();
+        tracing::warn!(provider, status, %credential, action, request_id, suppressed, "refused by the provider");
+    }
+
     /// One line a refusal, but no more than the log can bear: a flood of bad tokens must not become a flood of lines.
     fn tell(&self, generation: &Generation, refusal: &Refusal, told: &Told<'_>) {
         let Some(suppressed) = self.refusals.pass(told.since.instant) else { return };
@@ -194,6 +226,17 @@ pub(super) struct Told<'a> {
     pub(super) since: Now,
     pub(super) method: &'a str,
     pub(super) path: &'a str,
+    pub(super) request_id: Option<&'a str>,
+}
+
+/// What a record says of a provider's refusal.
+pub(super) struct Rejected<'a> {
+    pub(super) provider: &'a str,
+    pub(super) status: u16,
+    /// Which credential it refused, as records of rotations name it.
+    pub(super) credential: Fingerprint,
+    /// What became of it.
+    pub(super) action: &'static str,
     pub(super) request_id: Option<&'a str>,
 }
 

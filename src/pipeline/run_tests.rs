@@ -50,6 +50,7 @@ fn snapshot(on_no_provider: OnNoProvider, path_prefix: Option<&str>) -> Snapshot
     Snapshot {
         generation: 1,
         tokens: Store::new(handles.collect::<Vec<_>>(), fingerprints()),
+        feedback: Box::default(),
         catalog: Catalog::new(providers).unwrap(),
         credential_headers: callers.token_headers().to_vec(),
         callers: Arc::new(callers),

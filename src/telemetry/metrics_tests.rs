@@ -25,7 +25,7 @@ fn slot(end: u64) -> Slot {
     let id = FingerprintKey::random().unwrap().of(b"");
     let handle = Handle::default();
     handle.put(Held::new(
-        Credential { set: Default::default(), default: Default::default() },
+        Credential { set: Default::default(), default: Default::default(), listed: None },
         id,
         Some(Expiry::at(now, UnixTime(end))),
     ));

@@ -43,7 +43,7 @@ impl Source<Credential, SourceError> for Script {
 }
 
 fn empty() -> Credential {
-    Credential { set: Default::default(), default: Default::default() }
+    Credential { set: Default::default(), default: Default::default(), listed: None }
 }
 
 fn key() -> FingerprintKey {

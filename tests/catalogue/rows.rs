@@ -210,7 +210,11 @@ pub(crate) const HEADERS: &[Row] = &[
         By(&["a_request_with_two_readings_goes_nowhere", "a_folded_line_is_one_value_for_everybody"]),
     ),
     ("H19", "keys in a query", Waits("Vertex")),
-    ("H21", "the provider's response", Waits("a filter that sees responses")),
+    (
+        "H21",
+        "the provider's response",
+        By(&["a_401_of_the_providers_stays_here_and_the_caller_gets_an_answer_of_ours"]),
+    ),
 ];
 
 pub(crate) const PROTOCOL: &[Row] = &[
@@ -271,7 +275,11 @@ pub(crate) const PROTOCOL: &[Row] = &[
     (
         "P15",
         "local replies",
-        By(&["every_phase_after_a_permit_is_answered_in_kind_and_the_stream_ends_with_ok"]),
+        By(&[
+            "every_phase_after_a_permit_is_answered_in_kind_and_the_stream_ends_with_ok",
+            "p15_a_401_that_a_filter_of_envoys_made_is_not_the_providers",
+            "p15_only_what_came_from_the_provider_counts",
+        ]),
     ),
     (
         "P17",

@@ -14,9 +14,10 @@ use tokio::time::{Instant, Sleep};
 use tonic::{Status, Streaming};
 
 use super::Wiring;
+use super::feedback::{ResponseHeaders, Verdict, Watch};
 use super::order::Order;
 use super::request::{BodyMode, Message, Phase, read_headers, view};
-use super::response::{go_on, refuse, untouched};
+use super::response::{go_on, refuse, then_response_body, then_response_headers, untouched};
 use crate::base::Now;
 use crate::envoy::current::{Current, Generation, ProtocolError, Told};
 use crate::envoy::headers::HeaderMapError;
@@ -36,6 +37,7 @@ pub struct Exchange {
     state: State,
     last_message: Instant,
     alarm: Option<Pin<Box<Sleep>>>,
+    drain: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     started: Instant,
     _active: ActiveStream,
 }
@@ -48,6 +50,10 @@ enum State {
     Waiting(Waiting),
     /// They are answered; what follows is passed.
     Answered,
+    /// They are answered, and what the provider says to the credential is waited for.
+    Attached(Watch),
+    /// It said 403, and the body has the reason.
+    Reading(Watch),
     /// Over: refused, or ended with an error.
     Over,
 }
@@ -62,11 +68,13 @@ struct Waiting {
     until: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
-/// What a message leads to.
-enum Next {
-    Reply(ProcessingResponse),
-    Final(ProcessingResponse),
-    Wait(Waiting),
+/// What a message leads to: an answer, where it has one already, and the state after it.
+struct Next(Option<ProcessingResponse>, State);
+
+impl Next {
+    fn reply(reply: ProcessingResponse, state: State) -> Result<Self, Status> {
+        Ok(Self(Some(reply), state))
+    }
 }
 
 impl Exchange {
@@ -85,6 +93,7 @@ impl Exchange {
             state: State::Unanswered,
             last_message: started,
             alarm: None,
+            drain: None,
             started,
             _active: active,
         }
@@ -95,11 +104,25 @@ impl Exchange {
         let since = self.current.now();
         let message = Message::read(&frame).map_err(|error| self.abuse(ProtocolError::Malformed, &error))?;
         self.order.accept(message.phase).map_err(|error| self.abuse(ProtocolError::OutOfOrder, &error))?;
-        let Phase::RequestHeaders { map, .. } = message.phase else {
-            return Ok(Next::Reply(untouched(message.phase)));
-        };
-        let generation = self.current.generation();
-        self.headers(&frame, &message, map, generation, since, Patience::Fresh)
+        match (message.phase, std::mem::replace(&mut self.state, State::Over)) {
+            (Phase::RequestHeaders { map, .. }, _) => {
+                self.headers(&frame, &message, map, self.current.generation(), since, Patience::Fresh)
+            }
+            (Phase::ResponseHeaders { map, end }, State::Attached(watch)) => {
+                let malformed = |error: WireError| self.abuse(ProtocolError::Malformed, &error);
+                let maker = message.code_details().map_err(malformed)?;
+                match watch.headers(&self.current, ResponseHeaders { map, end, maker }) {
+                    Verdict::Untouched => Next::reply(untouched(message.phase), State::Over),
+                    Verdict::ReadBody => Next::reply(then_response_body(), State::Reading(watch)),
+                    Verdict::Instead(reply) => Next::reply(reply, State::Over),
+                }
+            }
+            (Phase::ResponseBody { body, .. }, State::Reading(watch)) => {
+                watch.body(&self.current, body);
+                Next::reply(untouched(message.phase), State::Over)
+            }
+            (phase, state) => Next::reply(untouched(phase), state),
+        }
     }
 
     /// The request's headers, when they come and once more after a wait.
@@ -117,16 +140,16 @@ impl Exchange {
         };
         let wiring = match &self.wiring {
             Ok(wiring) => wiring,
-            Err(cause) => return Ok(refused(*cause)),
+            Err(cause) => return refused(*cause),
         };
         if message.observability {
-            return Ok(refused(Cause::ObservabilityMode));
+            return refused(Cause::ObservabilityMode);
         }
         match message.body_mode {
             BodyMode::Plain => {}
-            BodyMode::FullDuplex => return Ok(refused(Cause::BodyMode("FULL_DUPLEX_STREAMED"))),
-            BodyMode::Grpc => return Ok(refused(Cause::BodyMode("GRPC"))),
-            BodyMode::Unknown => return Ok(refused(Cause::BodyMode("of a later Envoy"))),
+            BodyMode::FullDuplex => return refused(Cause::BodyMode("FULL_DUPLEX_STREAMED")),
+            BodyMode::Grpc => return refused(Cause::BodyMode("GRPC")),
+            BodyMode::Unknown => return refused(Cause::BodyMode("of a later Envoy")),
         }
         let malformed = |error: WireError| self.abuse(ProtocolError::Malformed, &error);
         let attributes = message.attributes().map_err(malformed)?;
@@ -134,7 +157,7 @@ impl Exchange {
         let view = match read_headers(map).and_then(|headers| view(headers, facts, wiring.half)) {
             Ok(view) => view,
             Err(HeaderMapError::Wire(error)) => return Err(malformed(error)),
-            Err(HeaderMapError::Request(error)) => return Ok(refused(error.into())),
+            Err(HeaderMapError::Request(error)) => return refused(error.into()),
         };
         let told = Told::of(&view, since);
         let outcome = match run(&generation.snapshot, &view, self.current.at(since, patience), patience) {
@@ -143,22 +166,36 @@ impl Exchange {
                 let until =
                     Box::pin(Current::wait(Arc::clone(&generation), wait, self.current.patience(since)));
                 let (frame, generation, patience) = (frame.clone(), Arc::clone(&generation), wait.then());
-                return Ok(Next::Wait(Waiting { frame, since, generation, patience, until }));
+                let waiting = Waiting { frame, since, generation, patience, until };
+                return Ok(Next(None, State::Waiting(waiting)));
             }
         };
-        Ok(self.conclude(&generation, &outcome, &told))
+        self.conclude(&generation, &outcome, &told)
     }
 
     /// Counts the outcome and puts it on the wire.
-    fn conclude(&self, generation: &Generation, outcome: &Outcome<'_>, told: &Told<'_>) -> Next {
+    fn conclude(
+        &self,
+        generation: &Arc<Generation>,
+        outcome: &Outcome<'_>,
+        told: &Told<'_>,
+    ) -> Result<Next, Status> {
         self.current.record(Service::ExtProc, generation, outcome, told);
         match outcome {
-            Outcome::Attach { mutation, .. } => Next::Reply(go_on(mutation, None)),
-            Outcome::Verified { facts, mutation } => Next::Reply(go_on(mutation, Some(facts))),
-            Outcome::Pass => Next::Reply(go_on(&HeaderMutation::default(), None)),
+            Outcome::Attach { provider, credential, mutation } => {
+                let reply = go_on(mutation, None);
+                match Watch::of(generation, *provider, *credential, told.request_id) {
+                    Some(watch) => Next::reply(then_response_headers(reply), State::Attached(watch)),
+                    None => Next::reply(reply, State::Answered),
+                }
+            }
+            Outcome::Verified { facts, mutation } => {
+                Next::reply(go_on(mutation, Some(facts)), State::Answered)
+            }
+            Outcome::Pass => Next::reply(go_on(&HeaderMutation::default(), None), State::Answered),
             Outcome::Refuse(refusal) => {
                 let denied = Denied::new(refusal, told.request_id);
-                Next::Final(refuse(denied, refusal.cause.code().as_str()))
+                Next::reply(refuse(denied, refusal.cause.code().as_str()), State::Over)
             }
         }
     }
@@ -186,9 +223,7 @@ impl Exchange {
         let next = catch_unwind(AssertUnwindSafe(|| step(self)))
             .unwrap_or_else(|_payload| Err(Status::internal("bouncer failed; its log has the place")));
         let (state, answer) = match next {
-            Ok(Next::Reply(reply)) => (State::Answered, Some(Ok(reply))),
-            Ok(Next::Final(reply)) => (State::Over, Some(Ok(reply))),
-            Ok(Next::Wait(waiting)) => (State::Waiting(waiting), None),
+            Ok(Next(reply, state)) => (state, reply.map(Ok)),
             Err(status) => (State::Over, Some(Err(status))),
         };
         self.state = state;
@@ -210,10 +245,20 @@ impl Exchange {
         }
     }
 
+    /// Whether the server is going and nothing is waited for but a response. The provider may take minutes for it, and a
+    /// stream that is cut off at the drain's end would cost the caller the whole answer.
+    fn let_go(&mut self, context: &mut Context<'_>) -> bool {
+        if !matches!(self.state, State::Attached(_) | State::Reading(_)) {
+            return false;
+        }
+        let drain = self.drain.get_or_insert_with(|| Box::pin(self.current.drains()));
+        drain.as_mut().poll(context).is_ready()
+    }
+
     /// Ends the stream: with OK only where the request's headers were answered.
     fn end(&mut self, status: Status) -> Option<Result<ProcessingResponse, Status>> {
         match std::mem::replace(&mut self.state, State::Over) {
-            State::Answered | State::Over => None,
+            State::Answered | State::Attached(_) | State::Reading(_) | State::Over => None,
             State::Unanswered | State::Waiting(_) => Some(Err(status)),
         }
     }
@@ -240,6 +285,9 @@ impl Stream for Exchange {
             let frame = match Pin::new(&mut this.inbound).poll_next(context) {
                 Poll::Ready(frame) => frame,
                 Poll::Pending => {
+                    if this.let_go(context) {
+                        return Poll::Ready(this.end(Status::unavailable("the server is going")));
+                    }
                     ready!(this.overdue(context));
                     return Poll::Ready(
                         this.end(Status::deadline_exceeded("the stream was idle or open for too long")),

@@ -31,7 +31,7 @@ pub(crate) use idp::Idp;
 pub(crate) use issuer::Issuer;
 pub(crate) use leaks::Secrets;
 pub(crate) use load::Load;
-pub(crate) use origin::{Origin, Seen};
+pub(crate) use origin::{Origin, Pace, Seen, Told};
 pub(crate) use process::Process;
 pub(crate) use provider::{Llm, ProviderEnvoy};
 pub(crate) use raw::{CHECK, PROCESS, Raw};
