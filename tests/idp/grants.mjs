@@ -13,6 +13,9 @@ class Refused extends Error {
   }
 }
 
+// What a token says of whom it stands for.
+export const standsFor = new WeakMap();
+
 // trust: issuer -> jwks_uri. resourceServer: what the token is for.
 export function registerGrants(provider, { jose, trust, resourceServer }) {
   const sets = new Map();
@@ -36,13 +39,14 @@ export function registerGrants(provider, { jose, trust, resourceServer }) {
     }
   }
 
-  async function issue(ctx, extra) {
+  async function issue(ctx, whom) {
     const { client, params } = ctx.oidc;
     const resource = params.resource ?? params.audience ?? 'urn:bouncer:llm';
     const info = resourceServer(resource, client.clientId);
     const wanted = (params.scope ?? '').split(' ').filter((scope) => info.scope.split(' ').includes(scope));
     const scope = wanted.join(' ') || undefined;
-    const token = new provider.ClientCredentials({ client, scope, extra });
+    const token = new provider.ClientCredentials({ client, scope });
+    standsFor.set(token, whom);
     token.resourceServer = new provider.ResourceServer(resource, info);
     ctx.oidc.entity('ClientCredentials', token);
     return {
@@ -55,9 +59,9 @@ export function registerGrants(provider, { jose, trust, resourceServer }) {
     if (!subject || type !== JWT) throw new Refused('invalid_request', 'subject_token and its type');
     if ((actor === undefined) !== (actorType === undefined)) throw new Refused('invalid_request', 'actor_token_type');
     const { sub } = await verified(subject, 'invalid_request');
-    const extra = { sub };
-    if (actor !== undefined) extra.act = { sub: (await verified(actor, 'invalid_request')).sub };
-    ctx.body = { ...(await issue(ctx, extra)), issued_token_type: ACCESS_TOKEN };
+    const whom = { sub };
+    if (actor !== undefined) whom.act = { sub: (await verified(actor, 'invalid_request')).sub };
+    ctx.body = { ...(await issue(ctx, whom)), issued_token_type: ACCESS_TOKEN };
   }, [
     'subject_token', 'subject_token_type', 'actor_token', 'actor_token_type', 'requested_token_type', 'audience',
     'resource', 'scope',

@@ -28,7 +28,7 @@ import { parseArgs } from 'node:util';
 import { pathToFileURL } from 'node:url';
 
 import { Clients } from './clients.mjs';
-import { registerGrants } from './grants.mjs';
+import { registerGrants, standsFor } from './grants.mjs';
 
 const installed = createRequire(`${process.cwd()}/`);
 const { default: Provider } = await import(pathToFileURL(installed.resolve('oidc-provider')));
@@ -137,7 +137,7 @@ function build() {
       customizers: {
         jwt: (ctx, token, jwt) => {
           const { sub, claims, auth_age: age, aged = 0 } = clients.find(token.clientId);
-          Object.assign(jwt.payload, claims, sub === undefined ? {} : { sub }, token.extra);
+          Object.assign(jwt.payload, claims, sub === undefined ? {} : { sub }, standsFor.get(token));
           if (age !== undefined) jwt.payload.auth_time = Math.floor(Date.now() / 1000) - age;
           jwt.payload.iat -= aged;
           jwt.payload.exp -= aged;

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
@@ -33,6 +34,8 @@ pub(crate) struct Seen {
     pub(crate) path: String,
     /// Every line, names as they came.
     pub(crate) headers: Vec<(String, String)>,
+    /// When it came, in seconds of Unix time.
+    pub(crate) at: f64,
 }
 
 impl Origin {
@@ -85,7 +88,8 @@ fn serve(stream: &TcpStream, shared: &Shared) -> Option<()> {
         let (first, headers) = http::head(&mut reader).ok()?;
         http::body(&mut reader, &headers).ok()?;
         let path = first.split(' ').nth(1)?.to_owned();
-        let seen = Seen { llm: String::new(), path, headers };
+        let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs_f64();
+        let seen = Seen { llm: String::new(), path, headers, at };
         let llm = seen.all(LLM).join(",");
         let status = shared.failures.lock().unwrap().pop_front().unwrap_or(200);
         let body = if status == 200 {
