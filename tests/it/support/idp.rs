@@ -155,6 +155,11 @@ impl Idp {
         self.control("rotated", &json!({"drop": true}));
     }
 
+    /// Signs with new keys and shows them alone: whatever the old ones signed is worth nothing from now on.
+    pub(crate) fn revoke_keys(&self) {
+        self.control("rotate", &json!({"keep": false}));
+    }
+
     /// Adds a caller: `{"sub": …, "claims": {…}, "auth_age": seconds, "ttl": seconds, "alg": …}`.
     pub(crate) fn add_caller(&self, name: &str, caller: Value) {
         self.control("callers", &json!({ name: caller }));

@@ -15,26 +15,30 @@ mod origin;
 mod process;
 mod provider;
 mod raw;
+mod token_endpoint;
+mod token_world;
 mod world;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub(crate) use bouncer::{Bouncer, Files, field};
+pub(crate) use bouncer::{Bouncer, Files, Log, field};
 pub(crate) use certificates::Certificates;
 pub(crate) use direct::{Direct, endpoint, entry, eventually, new_key};
 pub(crate) use envoy::{Envoy, Version};
 pub(crate) use envoy_config::{Cluster, Front, Grpc, Host, Placement, Route, Tls};
 pub(crate) use http::{Answer, Connection, Request, send};
-pub(crate) use idp::{Exchanged, Idp};
+pub(crate) use idp::Idp;
 pub(crate) use issuer::Issuer;
 pub(crate) use leaks::Secrets;
-pub(crate) use load::Load;
+pub(crate) use load::{Load, SteadyLoad};
 pub(crate) use origin::{Origin, Seen};
 pub(crate) use process::Process;
 pub(crate) use provider::{Llm, ProviderEnvoy};
 pub(crate) use raw::{CHECK, PROCESS, Raw};
+pub(crate) use token_endpoint::TokenEndpoint;
+pub(crate) use token_world::{TokenSetup, TokenWorld, workload};
 pub(crate) use world::{Until, World, WorldOptions};
 
 /// No wait of a test is longer.

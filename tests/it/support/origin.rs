@@ -61,6 +61,11 @@ impl Origin {
         std::mem::take(&mut *self.shared.seen.lock().unwrap())
     }
 
+    /// The last one, which stays.
+    pub(crate) fn last_seen(&self) -> Option<Seen> {
+        self.shared.seen.lock().unwrap().last().cloned()
+    }
+
     /// The next requests are answered with these statuses, one each.
     pub(crate) fn fail_next(&self, statuses: &[u16]) {
         self.shared.failures.lock().unwrap().extend(statuses);
