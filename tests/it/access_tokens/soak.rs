@@ -27,7 +27,9 @@ fn two_minutes_of_load_over_five_second_tokens_lose_nothing_and_renew_no_more_th
     let world = setup.start();
     let policies = ["pre-expiry", "proactive", "lazy"];
     let loads = policies.map(|policy| SteadyLoad::start(world.address(), policy, &world.caller, RATE, LOAD));
-    loads.map(SteadyLoad::lost_nothing);
+    for load in loads {
+        load.lost_nothing();
+    }
 
     for policy in policies {
         let issued = settled(&world, policy);
