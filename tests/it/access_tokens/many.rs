@@ -19,12 +19,15 @@ async fn ten_thousand_providers_do_not_fall_upon_their_identity_provider() {
     let files = Files::new();
     files.write_secret("shared", "client_id", "bouncer");
     files.write_secret("shared", "client_secret", &new_key(&secrets));
+    for n in 0..MANY {
+        let name = format!("llm-{n}");
+        files.write(&format!("providers.d/{name}.yaml"), &entry(&name, &one).to_string());
+    }
     // The hanging one's come first, so that whoever waits in line waits for them.
-    let entries = (0..100).map(|n| entry(&format!("hanging-{n}"), &hanging));
-    let entries = entries.chain((0..MANY).map(|n| entry(&format!("llm-{n}"), &one)));
     let config = json!({
         "callers": {"jwt": [issuer.entry()]},
-        "providers": entries.collect::<Vec<_>>(),
+        "providers": (0..100).map(|n| entry(&format!("hanging-{n}"), &hanging)).collect::<Vec<_>>(),
+        "providers_dir": "providers.d",
     });
     let bouncer = Bouncer::begin_with(files, config, Log::Usual);
     // It is ready although nobody has answered yet.
