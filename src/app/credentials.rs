@@ -1,6 +1,6 @@
 //! The credentials of a configuration: slots that outlive it where nothing changed that shaped them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -76,10 +76,17 @@ impl Credentials {
         self.outward.refresh_tokens.store_in(store);
     }
 
-    /// Forgets the API keys of entries that are gone.
+    /// Forgets the keys and tokens of entries that are gone: a token that nobody holds any more is not renewed either.
     pub(super) fn retain(&self, entries: &[ProviderEntry]) {
         self.rotations.retain(entries);
-        self.keys().retain(|name, _| entries.iter().any(|entry| entry.provider.name == *name));
+        let names: HashSet<_> = entries.iter().map(|entry| &entry.provider.name).collect();
+        self.keys().retain(|name, _| names.contains(name));
+        let tokens = entries.iter().filter_map(|entry| match &entry.credential {
+            CredentialSettings::ApiKey { .. } => None,
+            CredentialSettings::Token(settings) => Some(cache_key(entry, settings)),
+        });
+        let tokens: HashSet<_> = tokens.collect();
+        self.tokens.retain(|key| tokens.contains(key));
     }
 
     fn key(&self, entry: &ProviderEntry) -> Arc<Handle<Credential>> {
@@ -130,8 +137,6 @@ impl Credentials {
         settings: &TokenSettings,
         store: &dyn SecretSource,
     ) -> (Slot, Option<SecretFault>) {
-        let provider = &entry.provider;
-        let shaped_by = (&provider.name, provider.kind, provider.auth, settings);
         let material = match &settings.secret {
             Some(name) => Material::read(store, name),
             None => Ok(Material::default()),
@@ -141,13 +146,14 @@ impl Credentials {
             Err(fault) => (None, Some(fault)),
         };
         let mut made = None;
-        let kept = self.tokens.get_or_make(CacheKey::of("provider", &shaped_by), || {
+        let kept = self.tokens.get_or_make(cache_key(entry, settings), || {
             let source = self.source(entry, settings, material.as_ref(), &mut fault);
             let observer = self.rotations.of(entry);
             let entry =
                 Entry::new(source, settings.policy, &settings.grant.origin(), observer, &self.refresher);
             made = Some(());
-            Arc::new(Kept { entry, material: Mutex::new(material.clone()) })
+            // Of a secret that is not fit nothing was made: it is judged again when it is read again.
+            Arc::new(Kept { entry, material: Mutex::new(material.clone().filter(|_| fault.is_none())) })
         });
         let mut before = kept.material.lock().unwrap_or_else(PoisonError::into_inner);
         // A secret that cannot be read leaves the source that was made of the last good one.
@@ -199,6 +205,12 @@ impl Credentials {
     }
 }
 
+/// Everything that shapes the token of `entry`, but what its secret holds: a secret that changes renews it in its place.
+fn cache_key(entry: &ProviderEntry, settings: &TokenSettings) -> CacheKey {
+    let provider = &entry.provider;
+    CacheKey::of("provider", &(&provider.name, provider.kind, provider.auth, settings))
+}
+
 /// What the provider wants on the request beside the token.
 pub(super) fn dress(entry: &ProviderEntry, settings: &TokenSettings) -> Dress {
     let user_project = match &settings.grant {
@@ -215,3 +227,7 @@ impl fmt::Debug for Credentials {
         f.debug_struct("Credentials").field("tokens", &self.tokens).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[path = "credentials_tests.rs"]
+mod tests;

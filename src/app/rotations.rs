@@ -1,6 +1,6 @@
 //! Tells the log, the counters and the audit what became of credentials.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -63,9 +63,8 @@ impl Rotations {
     /// Forgets the entries that are gone.
     pub(super) fn retain(&self, entries: &[ProviderEntry]) {
         // A token that is kept for when its entry comes back keeps its teller.
-        self.providers().retain(|name, teller| {
-            Arc::strong_count(teller) > 1 || entries.iter().any(|entry| entry.provider.name == *name)
-        });
+        let names: HashSet<_> = entries.iter().map(|entry| &entry.provider.name).collect();
+        self.providers().retain(|name, teller| Arc::strong_count(teller) > 1 || names.contains(name));
     }
 
     /// An API key is another one now.

@@ -26,6 +26,13 @@ impl<V: Send + Sync + 'static> Keyed<V> {
         self.0.get_with(key, make)
     }
 
+    /// Keeps only what `keep` says. What is in use elsewhere lives on.
+    pub fn retain(&self, keep: impl Fn(&CacheKey) -> bool) {
+        for (key, _) in self.0.iter().filter(|(key, _)| !keep(key)) {
+            self.0.invalidate(&*key);
+        }
+    }
+
     /// How many things there are.
     #[must_use]
     pub fn len(&self) -> u64 {

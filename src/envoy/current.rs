@@ -1,10 +1,10 @@
 //! What both protocols share: the generation that serves, the clock, the deadlines, the counters.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::watch;
 
 use crate::base::{Clock, Fingerprint, Now};
 use crate::config::Limits;
@@ -46,7 +46,7 @@ pub struct Current {
     limits: Limits,
     refusals: Throttle,
     rejections: Throttle,
-    draining: watch::Sender<bool>,
+    draining: AtomicBool,
 }
 
 impl Generation {
@@ -83,7 +83,7 @@ impl Current {
             limits,
             refusals: Throttle::per_second(50),
             rejections: Throttle::per_second(10),
-            draining: watch::Sender::new(false),
+            draining: AtomicBool::new(false),
         }
     }
 
@@ -100,16 +100,12 @@ impl Current {
 
     /// The server is going: streams on which only a response is waited for end.
     pub fn drain(&self) {
-        self.draining.send_replace(true);
+        self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Resolves when the server is going.
-    pub(super) fn drains(&self) -> impl Future<Output = ()> + Send + use<> {
-        let mut draining = self.draining.subscribe();
-        async move {
-            // An error means that the server is gone already.
-            let _begun = draining.wait_for(|draining| *draining).await;
-        }
+    /// Whether the server is going.
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
     }
 
     /// The clocks.

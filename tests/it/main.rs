@@ -11,6 +11,7 @@
     reason = "tests"
 )]
 
+mod access_tokens;
 mod attempts;
 mod audit;
 mod authz_protocol;

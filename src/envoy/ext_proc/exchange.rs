@@ -37,7 +37,6 @@ pub struct Exchange {
     state: State,
     last_message: Instant,
     alarm: Option<Pin<Box<Sleep>>>,
-    drain: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     started: Instant,
     _active: ActiveStream,
 }
@@ -68,6 +67,9 @@ struct Waiting {
     until: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
+/// How often a stream that lives on looks whether the server is going. Most have ended before the first time.
+const LOOK: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// What a message leads to: an answer, where it has one already, and the state after it.
 struct Next(Option<ProcessingResponse>, State);
 
@@ -93,7 +95,6 @@ impl Exchange {
             state: State::Unanswered,
             last_message: started,
             alarm: None,
-            drain: None,
             started,
             _active: active,
         }
@@ -230,29 +231,23 @@ impl Exchange {
         answer
     }
 
-    /// The inbound side has nothing: has it had nothing for too long?
+    /// The inbound side has nothing: is there a reason to wait no longer? Too long a silence is one. So is a server that is
+    /// going, once the request's headers are answered: the provider may take minutes for the rest, and a stream that is cut
+    /// off at the drain's end would cost the caller the whole answer.
     fn overdue(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let limits = self.current.limits();
+        let end = (self.last_message + limits.stream_idle).min(self.started + limits.stream_total);
         loop {
-            let deadline = (self.last_message + limits.stream_idle).min(self.started + limits.stream_total);
-            let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+            let first = end.min(self.started + LOOK);
+            let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(first)));
             ready!(alarm.as_mut().poll(context));
-            if alarm.deadline() >= deadline {
+            let answered = matches!(self.state, State::Answered | State::Attached(_) | State::Reading(_));
+            if alarm.deadline() >= end || answered && self.current.is_draining() {
                 return Poll::Ready(());
             }
-            // Messages came since it was set.
-            alarm.as_mut().reset(deadline);
+            let next = end.min(alarm.deadline() + LOOK);
+            alarm.as_mut().reset(next);
         }
-    }
-
-    /// Whether the server is going and nothing is waited for but a response. The provider may take minutes for it, and a
-    /// stream that is cut off at the drain's end would cost the caller the whole answer.
-    fn let_go(&mut self, context: &mut Context<'_>) -> bool {
-        if !matches!(self.state, State::Attached(_) | State::Reading(_)) {
-            return false;
-        }
-        let drain = self.drain.get_or_insert_with(|| Box::pin(self.current.drains()));
-        drain.as_mut().poll(context).is_ready()
     }
 
     /// Ends the stream: with OK only where the request's headers were answered.
@@ -285,9 +280,6 @@ impl Stream for Exchange {
             let frame = match Pin::new(&mut this.inbound).poll_next(context) {
                 Poll::Ready(frame) => frame,
                 Poll::Pending => {
-                    if this.let_go(context) {
-                        return Poll::Ready(this.end(Status::unavailable("the server is going")));
-                    }
                     ready!(this.overdue(context));
                     return Poll::Ready(
                         this.end(Status::deadline_exceeded("the stream was idle or open for too long")),

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
@@ -55,6 +56,8 @@ pub(crate) struct Seen {
     pub(crate) path: String,
     /// Every line, names as they came.
     pub(crate) headers: Vec<(String, String)>,
+    /// When it came, in seconds of Unix time.
+    pub(crate) at: f64,
 }
 
 impl Origin {
@@ -78,6 +81,11 @@ impl Origin {
     /// The requests so far, taken away.
     pub(crate) fn take(&self) -> Vec<Seen> {
         std::mem::take(&mut *self.shared.seen.lock().unwrap())
+    }
+
+    /// The last one, which stays.
+    pub(crate) fn last_seen(&self) -> Option<Seen> {
+        self.shared.seen.lock().unwrap().last().cloned()
     }
 
     /// The next requests are answered with these statuses, one each.
@@ -122,7 +130,8 @@ fn serve(stream: &TcpStream, shared: &Shared) -> Option<()> {
         let (first, headers) = http::head(&mut reader).ok()?;
         http::body(&mut reader, &headers).ok()?;
         let path = first.split(' ').nth(1)?.to_owned();
-        let seen = Seen { llm: String::new(), path, headers };
+        let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs_f64();
+        let seen = Seen { llm: String::new(), path, headers, at };
         let llm = seen.all(LLM).join(",");
         let told = shared.told.lock().unwrap().pop_front();
         let told = told.unwrap_or_else(|| Told {
