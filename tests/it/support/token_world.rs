@@ -113,6 +113,8 @@ impl TokenSetup {
             clusters: names.iter().map(|name| cluster(name, &provider)).collect(),
             message_timeout: "5s".to_owned(),
             tls: Tls::None,
+            behind: Vec::new(),
+            filter: |_| {},
         };
         let front = Envoy::start("front", self.version, &front.config());
         let caller = callers.token("alice");
