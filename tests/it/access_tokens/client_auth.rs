@@ -96,7 +96,8 @@ fn a_client_shows_its_certificate_and_a_token_that_is_bound_to_it_is_refused_wit
     assert_eq!(world.ask("bound").status, 503);
     let sentence = "the token is bound to our certificate (cnf)";
     eventually("the sentence", || world.bouncer.process.text().contains(sentence).then_some(()));
-    assert_eq!(world.failures("bound")[0]["error"], "unusable_answer");
+    let failure = eventually("its record", || world.failures("bound").first().cloned());
+    assert_eq!(failure["error"], "unusable_answer");
     assert!(world.seen().iter().all(|seen| seen.llm == "free"));
 }
 

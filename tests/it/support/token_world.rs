@@ -98,6 +98,8 @@ impl TokenSetup {
         let callers = Idp::shared();
         let config = json!({
             "callers": {"jwt": [{"issuer": callers.issuer, "audiences": ["llm-gateway"]}]},
+            // Room for a machine that does much else; less than Envoy waits.
+            "limits": {"patience": "3s"},
             "providers_dir": "providers.d",
             "providers": self.entries,
             "audit": {"sinks": [{"type": "file", "path": "audit.jsonl"}]},
