@@ -23,6 +23,7 @@ use crate::servers::{Kind, Server};
 
 mod caller;
 mod driver;
+mod envoy;
 mod exchange;
 mod measure;
 mod noop;
@@ -59,6 +60,9 @@ struct Options {
     /// Exit with 1 when a token over TCP costs more than this times an API key, in the same rounds
     #[arg(long)]
     max_token_ratio: Option<f64>,
+    /// Measure Envoy and its side call instead, with h2load and the Envoy of `make tools`
+    #[arg(long)]
+    envoy: bool,
     /// Print JSON instead of the table
     #[arg(long)]
     json: bool,
@@ -122,6 +126,11 @@ async fn run(options: &Options) -> Result<ExitCode, Failure> {
         Load { requests: options.requests, connections: options.connections, streams: options.streams };
     let folder = tempfile::tempdir()?;
     let issuer = Issuer::start().await?;
+    if options.envoy {
+        let table = envoy::run(options.rounds, folder.path(), &issuer).await?;
+        writeln!(std::io::stdout(), "{table}")?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let question = exchange::question(&issuer.token);
     say(format_args!(
         "token {} bytes, ProcessingRequest {} bytes",

@@ -52,7 +52,10 @@ pub(crate) async fn round(
 }
 
 /// utime and stime of all threads of a process: fields 14 and 15 of proc_pid_stat(5).
-fn cpu_seconds(pid: u32) -> io::Result<f64> {
+///
+/// # Errors
+/// When there is no such process.
+pub(crate) fn cpu_seconds(pid: u32) -> io::Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let broken = || io::Error::new(io::ErrorKind::InvalidData, "unknown layout of /proc/<pid>/stat");
     // The name, field 2, may hold blanks and brackets; the fields behind the last bracket hold none.
