@@ -54,6 +54,15 @@ struct Standing<V, E> {
     reason: Option<Reason>,
 }
 
+/// What somebody waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Demand {
+    /// A value that may be taken.
+    Any,
+    /// Another one than that which is held.
+    Another,
+}
+
 impl<V, E> Entry<V, E>
 where
     V: Send + Sync + 'static,
@@ -114,26 +123,39 @@ where
         })
     }
 
-    /// Has a value obtained, once for all who ask meanwhile. May be dropped: the exchange goes on.
+    /// Has another value obtained, once for all who ask meanwhile. May be dropped: the exchange goes on.
     ///
     /// # Errors
     /// [`Setback`]: also at once, while the last failure is fresh.
     pub async fn renewed(&self) -> Outcome<E> {
-        self.renewed_telling(|_part| ()).await
+        self.obtained(Demand::Another, |_part| ()).await
     }
 
-    /// The same; `tell` is told of the part in it, before the wait.
+    /// The same for who found nothing to take; a value that came since is as good. `tell` is told of the part in it, before
+    /// the wait.
     ///
     /// # Errors
     /// As [`Entry::renewed`].
     pub async fn renewed_telling(&self, tell: impl FnOnce(Part)) -> Outcome<E> {
+        self.obtained(Demand::Any, tell).await
+    }
+
+    async fn obtained(&self, demand: Demand, tell: impl FnOnce(Part)) -> Outcome<E> {
         if let Some(setback) = self.setback() {
             return Err(setback);
         }
         let (mut follower, leader) = self.flight.join();
-        tell(if leader.is_some() { Part::Lead } else { Part::Follow });
         if let Some(leader) = leader {
+            // Whoever leads comes after every landing: the exchange that was on its way at the first look brought this.
+            if demand == Demand::Any && self.handle.with(self.now(), |_held| ()).is_ok() {
+                tell(Part::Follow);
+                leader.land(&Ok(()));
+                return Ok(());
+            }
+            tell(Part::Lead);
             self.send(leader);
+        } else {
+            tell(Part::Follow);
         }
         let mut turns = 0;
         loop {

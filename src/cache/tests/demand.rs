@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cache::testing::{Answer, Bench, Broken, Event, PausedClock, Script, TestEntry, Told};
-use crate::cache::{Entry, Policy, Reason, RefreshPolicy, Refresher};
+use crate::cache::{Entry, Part, Policy, Reason, RefreshPolicy, Refresher};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -32,6 +32,21 @@ async fn ten_thousand_cold_requests_make_one_exchange() {
     }
     assert_eq!(bench.source.asked(), 1);
     assert_eq!(bench.told.events(), [Event::Rotated(Reason::FirstUse)]);
+}
+
+/// It looked before the value came and asked after: between the two the exchange landed.
+#[tokio::test(start_paused = true)]
+async fn who_missed_the_landing_takes_what_it_brought() {
+    let bench = Bench::new(RefreshPolicy::PreExpiry, HOUR);
+    assert_eq!(bench.request().await, Some(1));
+    let mut part = None;
+    bench.entry.renewed_telling(|told| part = Some(told)).await.unwrap();
+    assert_eq!((bench.source.asked(), part), (1, Some(Part::Follow)));
+    // What nobody should take any more is no answer.
+    let held = bench.entry.handle().held().unwrap();
+    bench.entry.reject(held.id);
+    bench.entry.renewed_telling(|_part| ()).await.unwrap();
+    assert_eq!(bench.source.asked(), 2);
 }
 
 #[tokio::test(start_paused = true)]
