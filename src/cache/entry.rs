@@ -355,12 +355,18 @@ where
         let own = if proactive { Reason::Proactive } else { Reason::PreExpiry };
         let urgency = if reason.is_some() { Urgency::Demanded } else { Urgency::Scheduled };
         let refresher = Arc::clone(&self.refresher);
+        let before = self.handle.held().map(|held| held.id);
         refresher.spawn(async move {
             // First the place, then the lead: whoever demands meanwhile is not to wait behind the clock's own.
             let _place = self.lane.enter(urgency).await;
-            if let Some(leader) = self.flight.lead() {
-                self.exchange(leader, Some(own)).await;
+            let Some(leader) = self.flight.lead() else { return };
+            let came = self.handle.held().is_some_and(|held| Some(held.id) != before);
+            if came && self.standing().reason.is_none() {
+                // On demand, while this waited for its place; its own renewal has a deadline by now.
+                leader.land(&Ok(()));
+                return;
             }
+            self.exchange(leader, Some(own)).await;
         });
     }
 }
