@@ -49,6 +49,11 @@ impl Credentials {
         Self { outward, refresher, fingerprints, rotations, tokens, keys: Mutex::default() }
     }
 
+    /// What their exchanges run on.
+    pub(super) fn refresher(&self) -> &Arc<Refresher> {
+        &self.refresher
+    }
+
     /// What credentials have their names from.
     pub(super) fn fingerprints(&self) -> &FingerprintKey {
         &self.fingerprints

@@ -27,6 +27,7 @@ pub use self::trial::{NotTried, Obtained, Trial, TrialError, trial};
 use crate::admin;
 use crate::audit::Audit;
 use crate::base::{Clock, FingerprintKey};
+use crate::cache::Refresher;
 use crate::config::Config;
 use crate::envoy::{Current, labels};
 use crate::outbound::{Http, OutboundError};
@@ -50,8 +51,12 @@ pub struct App {
     /// Acceptors, admin and the like; they end with the app.
     tasks: JoinSet<()>,
     grace: Duration,
+    refresher: Arc<Refresher>,
     audit: Arc<Audit>,
 }
+
+/// How long exchanges that run may take to land: an answer on its way may hold the only refresh token that is still good.
+const LAST_EXCHANGES: Duration = Duration::from_secs(5);
 
 /// How long the last events may take to their sinks.
 const LAST_EVENTS: Duration = Duration::from_secs(5);
@@ -112,6 +117,7 @@ impl App {
         let outward = Outward::new(http.clone(), Arc::clone(&clock));
         let rotations = Arc::new(Rotations::new(Arc::clone(&metrics), Arc::clone(&audit)));
         let credentials = Credentials::new(outward, fingerprints, rotations);
+        let refresher = Arc::clone(credentials.refresher());
         let builder = Builder::new(http, Arc::clone(&metrics), credentials);
         let (generation, faults) = builder.build(&config, None)?;
         metrics.config_generation(generation.snapshot.generation);
@@ -151,6 +157,7 @@ impl App {
             workers,
             tasks,
             grace: config.listen.shutdown_grace,
+            refresher,
             audit,
         };
         Ok((app, reloader))
@@ -171,7 +178,7 @@ impl App {
     /// Drains: health says NOT_SERVING, connections say GOAWAY, what is in flight is answered. What is not done after
     /// `listen.shutdown_grace` is cut off, which Envoy reads as an error.
     pub async fn shutdown(self) -> Shutdown {
-        let Self { health, standing, drained, workers, mut tasks, grace, audit, .. } = self;
+        let Self { health, standing, drained, workers, mut tasks, grace, refresher, audit, .. } = self;
         standing.draining();
         health.draining().await;
         tracing::info!("draining");
@@ -182,6 +189,10 @@ impl App {
         tasks.shutdown().await;
         if let Some(workers) = Arc::into_inner(workers) {
             workers.stop();
+        }
+        let rest = tokio::time::timeout(LAST_EXCHANGES, refresher.rest()).await;
+        if rest.is_err() {
+            tracing::warn!("an exchange with an identity provider is cut off");
         }
         audit.close(LAST_EVENTS).await;
         outcome

@@ -239,6 +239,7 @@ where
 
     /// One exchange, from asking to telling.
     async fn exchange(&self, leader: Leader<Outcome<E>>, scheduled: Option<Reason>) {
+        let _running = self.refresher.running.read().await;
         let (source, version, reason) = {
             let mut standing = self.standing();
             let own = standing.reason.take().or(scheduled);

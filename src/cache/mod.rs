@@ -36,4 +36,4 @@ pub use handle::{Availability, Handle, Held, Provenance};
 pub use key::CacheKey;
 pub use keyed::Keyed;
 pub use policy::{Policy, RefreshPolicy};
-pub use refresher::Refresher;
+pub use refresher::{Refresher, Rest};

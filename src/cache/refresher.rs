@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedRwLockWriteGuard, RwLock};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
@@ -23,9 +23,17 @@ pub(super) trait Due: Send + Sync {
 pub struct Refresher {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) lanes: Lanes,
+    /// Read by each exchange as long as it runs.
+    pub(super) running: Arc<RwLock<()>>,
     runtime: Handle,
     deadlines: Arc<Deadlines>,
     task: AbortHandle,
+}
+
+/// No exchange runs, and none begins as long as this is held.
+#[derive(Debug)]
+pub struct Rest {
+    _all: OwnedRwLockWriteGuard<()>,
 }
 
 #[derive(Default)]
@@ -45,7 +53,20 @@ impl Refresher {
     pub fn start(clock: Arc<dyn Clock>) -> Arc<Self> {
         let deadlines = Arc::new(Deadlines::default());
         let task = tokio::spawn(Arc::clone(&deadlines).keep(Arc::clone(&clock))).abort_handle();
-        Arc::new(Self { clock, lanes: Lanes::default(), runtime: Handle::current(), deadlines, task })
+        Arc::new(Self {
+            clock,
+            lanes: Lanes::default(),
+            running: Arc::default(),
+            runtime: Handle::current(),
+            deadlines,
+            task,
+        })
+    }
+
+    /// Resolves when the exchanges that run have landed; from the call on none begins. What a server does before it goes: an
+    /// answer that is on its way may hold the only refresh token that is still good.
+    pub async fn rest(&self) -> Rest {
+        Rest { _all: Arc::clone(&self.running).write_owned().await }
     }
 
     /// Calls `who` at `at`, once for each call of this.

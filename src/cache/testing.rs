@@ -206,6 +206,7 @@ pub(crate) struct Bench {
     pub(crate) source: Arc<Script>,
     pub(crate) told: Arc<Told>,
     pub(crate) entry: Arc<TestEntry>,
+    pub(crate) refresher: Arc<Refresher>,
 }
 
 impl Bench {
@@ -228,7 +229,7 @@ impl Bench {
             Arc::<Told>::clone(&told),
             &refresher,
         );
-        Self { clock, source, told, entry }
+        Self { clock, source, told, entry, refresher }
     }
 
     /// What a request does: takes what is there, waits for what is not. None where there is nothing to be had.

@@ -1,12 +1,13 @@
 //! What is renewed before it ends.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::demand::settle;
 use crate::base::Clock as _;
-use crate::cache::testing::{Answer, Bench, Event, Script};
+use crate::cache::testing::{Answer, Bench, Event, PausedClock, Script};
 use crate::cache::{Policy, Reason, RefreshPolicy};
 
 const MINUTES: Duration = Duration::from_secs(600);
@@ -150,4 +151,23 @@ proptest! {
         prop_assert!(asked as f64 <= bound + 1e-6, "{asked} > {bound}");
         prop_assert_eq!(asked, rotations);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn before_the_server_goes_what_is_on_its_way_lands_and_nothing_begins() {
+    let bench = Bench::with(RefreshPolicy::Proactive, Script::gated(&PausedClock::new(), MINUTES));
+    settle().await;
+    assert_eq!(bench.source.asked(), 1);
+    let refresher = Arc::clone(&bench.refresher);
+    let rest = tokio::spawn(async move { refresher.rest().await });
+    settle().await;
+    assert!(!rest.is_finished());
+    bench.source.gate.as_ref().unwrap().add_permits(2);
+    let rest = rest.await.unwrap();
+    assert!(bench.entry.handle().held().is_some());
+    tokio::time::sleep(MINUTES).await;
+    assert_eq!(bench.source.asked(), 1);
+    drop(rest);
+    settle().await;
+    assert_eq!(bench.source.asked(), 2);
 }

@@ -1,10 +1,10 @@
 //! The identity provider is away: nobody notices before the last token's end, and everybody is served again at once.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Load, TokenSetup, TokenWorld, eventually};
+use crate::support::{Load, TokenSetup, TokenWorld, eventually, unix_now};
 
 /// The renewal falls due seven seconds before the end; the outage begins with the token and lasts beyond that: some twelve
 /// seconds, longer than the margin.
@@ -44,7 +44,7 @@ fn an_identity_provider_that_hangs_for_longer_than_the_margin_costs_no_request()
         |world| world.idp.hang(),
         |world| {
             let end = expires_at(world);
-            eventually("the last seconds", || (now() > end - 2.5).then_some(()));
+            eventually("the last seconds", || (unix_now() > end - 2.5).then_some(()));
             world.idp.go_on();
         },
     );
@@ -71,7 +71,7 @@ fn past_the_last_tokens_end_the_answer_is_503_and_the_way_back_is_short() {
     assert_eq!(world.ask("llm").status, 200);
     world.idp.stop();
     let last = eventually("the end", || {
-        let before = now();
+        let before = unix_now();
         let answer = world.ask("llm");
         (answer.status != 200).then_some((before, answer))
     });
@@ -108,10 +108,6 @@ fn behind_an_identity_provider_that_hangs_a_caller_gets_503_in_time() {
     assert_eq!(world.ask("other").status, 200, "what is held serves on");
     world.idp.go_on();
     eventually("service", || (world.ask("llm").status == 200).then_some(()));
-}
-
-fn now() -> f64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64()
 }
 
 /// The end of the token in use, as the provider reads it.

@@ -59,9 +59,12 @@ impl Bouncer {
         Self { process, grpc, socket: files.path("grpc.sock"), admin, files, log }
     }
 
-    /// Ends it as an operator does and starts another one on the same files. The socket's path stays.
-    pub(crate) fn restart(&mut self) {
+    /// Ends it as an operator does and starts another one on the same files. The socket's path stays. `meanwhile` runs after
+    /// it was told to end.
+    pub(crate) fn restart(&mut self, meanwhile: impl FnOnce()) {
         self.process.signal(Signal::TERM);
+        self.process.wait_for("that it drains", |line| (field(line, "message")? == "draining").then_some(()));
+        meanwhile();
         assert!(self.process.wait().success(), "a clean drain ends with 0");
         (self.process, self.grpc, self.admin) = begin(&self.files, self.log);
         self.serves();

@@ -21,7 +21,7 @@ mod world;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 pub(crate) use bouncer::{Bouncer, Files, Log, field};
 pub(crate) use certificates::Certificates;
@@ -65,4 +65,9 @@ pub(crate) fn folder() -> tempfile::TempDir {
 /// An address of this machine.
 pub(crate) fn local(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+/// Seconds of Unix time.
+pub(crate) fn unix_now() -> f64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64()
 }

@@ -6,11 +6,10 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
-use super::{http, local};
+use super::{http, local, unix_now};
 
 /// A running service. It ends with the value.
 pub(crate) struct Origin {
@@ -130,7 +129,7 @@ fn serve(stream: &TcpStream, shared: &Shared) -> Option<()> {
         let (first, headers) = http::head(&mut reader).ok()?;
         http::body(&mut reader, &headers).ok()?;
         let path = first.split(' ').nth(1)?.to_owned();
-        let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs_f64();
+        let at = unix_now();
         let seen = Seen { llm: String::new(), path, headers, at };
         let llm = seen.all(LLM).join(",");
         let told = shared.told.lock().unwrap().pop_front();
