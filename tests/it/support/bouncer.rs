@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Answer, Process, Request, http, provider, send};
+use super::{Answer, PATIENCE, Process, Request, http, provider, send};
 
 /// A running `bouncer serve`.
 pub(crate) struct Bouncer {
@@ -166,8 +166,10 @@ fn begin(files: &Files, log: Log) -> (Process, SocketAddr, SocketAddr) {
             .arg(files.path("bouncer.yaml"))
             .env("RUST_LOG", log.filter()),
     );
-    let grpc = process.wait_for("its gRPC address", |line| listening(line, "grpc"));
-    let admin = process.wait_for("its admin address", |line| listening(line, "admin"));
+    // Ten thousand entries take their time without optimisation.
+    let patience = PATIENCE * 3;
+    let grpc = process.wait_for_at_most(patience, "its gRPC address", |line| listening(line, "grpc"));
+    let admin = process.wait_for_at_most(patience, "its admin address", |line| listening(line, "admin"));
     (process, grpc, admin)
 }
 

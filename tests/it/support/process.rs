@@ -49,7 +49,17 @@ impl Process {
 
     /// Waits for a line of stdout or stderr of which `find` makes something.
     pub(crate) fn wait_for<T>(&self, what: &str, find: impl Fn(&str) -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
+        self.wait_for_at_most(PATIENCE, what, find)
+    }
+
+    /// The same, where that takes its time.
+    pub(crate) fn wait_for_at_most<T>(
+        &self,
+        patience: Duration,
+        what: &str,
+        find: impl Fn(&str) -> Option<T>,
+    ) -> T {
+        let deadline = Instant::now() + patience;
         let mut read = 0;
         let mut state = self.output.state.lock().unwrap();
         loop {
