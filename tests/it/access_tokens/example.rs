@@ -1,6 +1,6 @@
 //! The documentation's third entry, as it stands there.
 
-use crate::support::{Placement, TokenSetup, Version};
+use crate::support::{Placement, TokenSetup, Version, eventually};
 
 const ENTRY: &str = "\
 provider: custom-openai
@@ -40,7 +40,7 @@ fn the_third_entry_of_the_documentation_works_as_it_stands() {
         }
         let exchanges = world.idp.exchanges("internal-llm-oidc");
         assert!(exchanges.iter().all(|one| one.grant == "client_credentials"), "{exchanges:?}");
-        let rotated = &world.rotations("custom-openai")[0];
+        let rotated = eventually("the event", || world.rotations("custom-openai").into_iter().next());
         assert_eq!(rotated["scopes"], serde_json::json!(["llm:read", "llm:invoke"]));
         assert_eq!((&rotated["provider_kind"], &rotated["auth_type"]), (&"custom".into(), &"oidc".into()));
     }
