@@ -208,10 +208,11 @@ where
             return if held.is_rejected() { Rejection::Renewing } else { Rejection::TooSoon };
         }
         standing.forced_at = Some(now.instant);
-        standing.setback = None;
         standing.reason = Some(Reason::UpstreamRejected);
         held.reject();
-        self.schedule(&mut standing, now.instant);
+        // The pause after a failure stays: callers can provoke refusals, and the source may have said when it is to be asked.
+        let next = standing.setback.as_ref().map_or(now.instant, |setback| setback.next.max(now.instant));
+        self.schedule(&mut standing, next);
         Rejection::Renewing
     }
 

@@ -163,7 +163,8 @@ fn is_nobody(address: IpAddr) -> bool {
     }
 }
 
-/// The IPv4 address that an IPv6 address stands for: mapped, compatible, NAT64 (RFC 6052), 6to4 (RFC 3056).
+/// The IPv4 address that an IPv6 address stands for: mapped, compatible, translated (RFC 7915), NAT64 (RFC 6052), 6to4
+/// (RFC 3056).
 fn embedded(address: IpAddr) -> Option<IpAddr> {
     let IpAddr::V6(v6) = address else { return None };
     let two = |high: u16, low: u16| {
@@ -173,7 +174,7 @@ fn embedded(address: IpAddr) -> Option<IpAddr> {
     match v6.segments() {
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
         [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0x0064, 0xff9b, _, _, _, _, high, low] => two(high, low),
-        [0x2002, high, low, ..] => two(high, low),
+        [0, 0, 0, 0, 0xffff, 0, high, low] | [0x2002, high, low, ..] => two(high, low),
         _ => None,
     }
 }

@@ -23,6 +23,7 @@ fn the_metadata_services_are_out_of_the_world_s_reach_however_they_are_written()
         "fd00:42::42",
         "::ffff:169.254.169.254",
         "::169.254.169.254",
+        "::ffff:0:169.254.169.254",
         "64:ff9b::169.254.169.254",
         "2002:a9fe:a9fe::1",
         "0.0.0.0",

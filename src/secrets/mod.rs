@@ -18,7 +18,7 @@ pub trait SecretSource: Send + Sync {
 }
 
 /// A store that takes a value back: a refresh token that another one replaces.
-pub trait SecretSink: Send + Sync {
+pub trait SecretSink: SecretSource {
     /// Puts `value` in the place of `key` in the secret `name`, whole or not at all.
     ///
     /// # Errors

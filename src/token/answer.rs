@@ -120,7 +120,7 @@ fn expiry(body: &Object, claims: Option<&Object>, began: Now) -> Result<Expiry, 
             None => return Err(AnswerFault::Life),
         }
     }
-    if let Some(end) = claims.and_then(|claims| claims.member("exp")).and_then(number) {
+    if let Some(end) = claims.and_then(|claims| claims.member("exp")).and_then(numeric_date) {
         take(at(end));
     }
     Ok(found.unwrap_or_else(|| Expiry::after(began, DEFAULT_LIFE)))
@@ -130,6 +130,14 @@ fn expiry(body: &Object, claims: Option<&Object>, began: Now) -> Result<Expiry, 
 fn life(value: &Json) -> Option<Duration> {
     let seconds = number(value).filter(|seconds| *seconds >= 1.0)?;
     Some(if seconds > YEAR { CLAMPED } else { Duration::from_secs(whole_seconds(seconds)) })
+}
+
+/// Seconds since 1970, with parts of one where the issuer counts them (RFC 7519 section 2).
+fn numeric_date(value: &Json) -> Option<f64> {
+    match value {
+        Json::Number(seconds) if *seconds >= 0.0 => Some(seconds.floor()),
+        other => number(other),
+    }
 }
 
 /// A whole number, also as a text of digits: some servers quote it.

@@ -86,6 +86,7 @@ fn t06_without_expires_in_the_token_itself_says_its_end() {
     let exp = |exp: &str| of(&format!(r#"{{"access_token":"{}"}}"#, jwt(&format!(r#"{{"exp":{exp}}}"#))));
     assert_eq!(lives(exp(&(NOW + 1_200).to_string())), Ok(1_200));
     assert_eq!(lives(exp(&format!("{}.0", NOW + 1_200))), Ok(1_200));
+    assert_eq!(lives(exp(&format!("{}.75", NOW + 1_200))), Ok(1_200), "RFC 7519 section 2");
     assert_eq!(lives(exp("99999999999999")), Ok(86_400), "beyond a year");
     for nonsense in ["-1", "true", "null", "[]"] {
         assert_eq!(lives(exp(nonsense)), Ok(300), "{nonsense}");

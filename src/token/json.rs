@@ -9,6 +9,9 @@ use crate::base::Secret;
 /// Deeper than any answer nests.
 const MAX_DEPTH: usize = 16;
 
+/// No object of an answer has more members: each name is looked for among those before it.
+const MAX_MEMBERS: usize = 1_024;
+
 /// A JSON value. Its texts are wiped when it goes.
 #[derive(Debug)]
 pub(super) enum Json {
@@ -117,6 +120,9 @@ impl<'de> Visitor<'de> for Depth {
         let mut object = Object::default();
         while let Some(name) = members.next_key::<String>()? {
             let value = members.next_value_seed(Depth(inner))?;
+            if object.0.len() == MAX_MEMBERS {
+                return Err(A::Error::custom("too many members"));
+            }
             if object.member(&name).is_some() {
                 return Err(A::Error::custom("a member is named twice"));
             }
@@ -146,6 +152,16 @@ mod tests {
             Object::parse(format!("{{\"a\":{}1{}}}", "[".repeat(17), "]".repeat(17)).as_bytes()).is_none()
         );
         assert!(Object::parse(b"{\"a\":\"\xff\"}").is_none());
+    }
+
+    #[test]
+    fn the_members_of_an_object_are_bounded() {
+        let object = |members: usize| {
+            let members: Vec<_> = (0..members).map(|member| format!("\"{member}\":1")).collect();
+            Object::parse(format!("{{{}}}", members.join(",")).as_bytes())
+        };
+        assert!(object(MAX_MEMBERS).is_some());
+        assert!(object(MAX_MEMBERS + 1).is_none());
     }
 
     #[test]

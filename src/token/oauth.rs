@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::client_auth::{Client, Need};
-use super::refresh_tokens::Chain;
+use super::refresh_tokens::{Chain, Turn};
 use super::token_endpoint::Endpoint;
 use super::{
     AnswerFault, Legs, Material, Minting, OAuthGrant, OAuthSettings, Origin, Outward, Params, SecretFault,
     SourceError, SourceErrorKind, Token, TokenCall, TokenSettings, TokenSource, answer, token_file,
 };
 use crate::base::Secret;
+use crate::cache::Failure as _;
 
 /// A source of such tokens.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ impl OAuth {
         of: &TokenSettings,
         material: &Material,
         outward: Outward,
-    ) -> Result<Self, SecretFault> {
+    ) -> Result<Arc<Self>, SecretFault> {
         let need = match settings.grant {
             OAuthGrant::ClientCredentials => Need::Client,
             OAuthGrant::TokenExchange { .. } | OAuthGrant::JwtBearer { .. } => Need::Nothing,
@@ -44,17 +45,17 @@ impl OAuth {
             }
             _ => None,
         };
-        Ok(Self {
+        Ok(Arc::new(Self {
             client: Client::new(settings.client_auth, need, material, &of.tls)?,
             endpoint: Endpoint::new(settings.endpoint.clone()),
             settings: settings.clone(),
             chain,
             outward,
             narrower: AtomicBool::new(false),
-        })
+        }))
     }
 
-    async fn exchange(&self, legs: &mut Legs) -> Result<Token, SourceError> {
+    async fn exchange(self: &Arc<Self>, legs: &mut Legs) -> Result<Token, SourceError> {
         let result = match &self.chain {
             Some(chain) => self.refresh(chain, legs).await,
             None => self.grant(legs).await,
@@ -101,9 +102,22 @@ impl OAuth {
         self.judged(answer::token(&answer, &self.settings.scopes), error, legs)
     }
 
-    async fn refresh(&self, chain: &Chain, legs: &mut Legs) -> Result<Token, SourceError> {
+    async fn refresh(self: &Arc<Self>, chain: &Arc<Chain>, legs: &mut Legs) -> Result<Token, SourceError> {
         // One at a time, whoever else has the same secret: a refresh token that is used twice is taken for stolen.
         let turn = chain.turn().await;
+        let this = Arc::clone(self);
+        // On its own to its end, also where who waits for it gives up, which may be as soon as it was sent: with an answer
+        // that nobody reads the next refresh token would be lost, and the old one is used up.
+        let used = tokio::spawn(async move {
+            let mut legs = Legs::default();
+            (this.use_up(&turn, &mut legs).await, legs)
+        });
+        let (result, more) = used.await.map_err(|_panicked| SourceError::broken())?;
+        legs.append(more);
+        result
+    }
+
+    async fn use_up(&self, turn: &Turn, legs: &mut Legs) -> Result<Token, SourceError> {
         let params = Params::default()
             .with("grant_type", "refresh_token")
             .with_secret("refresh_token", &turn.current());
@@ -189,12 +203,12 @@ impl OAuth {
         let missing: Vec<_> = missing.map(String::as_str).collect();
         if !missing.is_empty() && !self.narrower.swap(true, Ordering::Relaxed) {
             let missing = missing.join(" ");
-            tracing::warn!(at = %self.origin(), missing, "the token is good for less than was asked for");
+            tracing::warn!(at = %self.endpoint.origin(), missing, "the token is good for less than was asked for");
         }
     }
 }
 
-impl TokenSource for OAuth {
+impl TokenSource for Arc<OAuth> {
     fn obtain<'a>(&'a self, legs: &'a mut Legs) -> Minting<'a> {
         Box::pin(self.exchange(legs))
     }

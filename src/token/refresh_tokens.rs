@@ -28,19 +28,27 @@ pub struct RefreshTokens {
 pub(super) struct Chain {
     secret: String,
     links: Mutex<Links>,
-    turn: tokio::sync::Mutex<()>,
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 struct Links {
-    /// What the secret held at first, what came since, and last what counts.
+    /// The latest, and last what counts.
     known: Vec<Secret<String>>,
-    stored: bool,
+    /// What the store holds, as far as it is up to us.
+    stored: Secret<String>,
+}
+
+/// Whose refresh token the store holds now.
+enum Stored {
+    Ours,
+    /// Somebody put another one there, or took it away: theirs is the last word.
+    Theirs,
 }
 
 /// The right to use the token: nobody else does meanwhile.
-pub(super) struct Turn<'a> {
-    chain: &'a Chain,
-    _turn: tokio::sync::MutexGuard<'a, ()>,
+pub(super) struct Turn {
+    chain: Arc<Chain>,
+    _turn: tokio::sync::OwnedMutexGuard<()>,
 }
 
 impl RefreshTokens {
@@ -54,7 +62,7 @@ impl RefreshTokens {
     pub fn wrote(&self, before: &Material, now: &Material) -> bool {
         let chains = self.chains();
         let known = match (now.find(KEY), chains.get(now.name())) {
-            (Some(token), Some(chain)) => chain.links().known.contains(token),
+            (Some(token), Some(chain)) => chain.links().knows(token),
             _ => false,
         };
         known && before.without(KEY) == now.without(KEY)
@@ -64,12 +72,12 @@ impl RefreshTokens {
     pub(super) fn chain(&self, name: &str, seed: &Secret<String>) -> Arc<Chain> {
         let mut chains = self.chains();
         if let Some(chain) = chains.get(name)
-            && chain.links().known.contains(seed)
+            && chain.links().knows(seed)
         {
             return Arc::clone(chain);
         }
-        let links = Mutex::new(Links { known: vec![seed.clone()], stored: true });
-        let chain = Arc::new(Chain { secret: name.to_owned(), links, turn: tokio::sync::Mutex::default() });
+        let links = Mutex::new(Links { known: vec![seed.clone()], stored: seed.clone() });
+        let chain = Arc::new(Chain { secret: name.to_owned(), links, turn: Arc::default() });
         chains.insert(name.to_owned(), Arc::clone(&chain));
         chain
     }
@@ -81,8 +89,8 @@ impl RefreshTokens {
 
 impl Chain {
     /// Waits for the right to use the token.
-    pub(super) async fn turn(&self) -> Turn<'_> {
-        Turn { _turn: self.turn.lock().await, chain: self }
+    pub(super) async fn turn(self: &Arc<Self>) -> Turn {
+        Turn { _turn: Arc::clone(&self.turn).lock_owned().await, chain: Arc::clone(self) }
     }
 
     fn links(&self) -> MutexGuard<'_, Links> {
@@ -90,7 +98,13 @@ impl Chain {
     }
 }
 
-impl Turn<'_> {
+impl Links {
+    fn knows(&self, token: &Secret<String>) -> bool {
+        self.stored == *token || self.known.contains(token)
+    }
+}
+
+impl Turn {
     /// The one that counts.
     pub(super) fn current(&self) -> Secret<String> {
         self.chain.links().known.last().cloned().unwrap_or_else(|| Secret::new(String::new()))
@@ -108,33 +122,40 @@ impl Turn<'_> {
         }
         links.known.push(next.clone());
         if links.known.len() > KNOWN {
-            // Not the first: the store still holds it where nothing can be written.
-            links.known.remove(1);
+            links.known.remove(0);
         }
-        links.stored = false;
     }
 
-    /// Stores it where that was not done yet. What cannot be stored is used all the same, and lost at the next start.
+    /// Stores it where that was not done yet, in the place of one that it follows. What cannot be stored is used all the same, and lost at the next start.
     pub(super) async fn store(&self, all: &RefreshTokens) {
-        let value = {
-            let links = self.chain.links();
-            match links.known.last() {
-                Some(value) if !links.stored => value.clone(),
-                _ => return,
-            }
+        let value = match self.chain.links() {
+            links if links.known.last() == Some(&links.stored) => return,
+            links => links.known.last().cloned(),
         };
-        let name = self.chain.secret.clone();
+        let Some(value) = value else { return };
+        let (chain, new) = (Arc::clone(&self.chain), value.clone());
         let sink = all.sink.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // On its own thread to its end, also where who waits for it gives up.
         let written = tokio::task::spawn_blocking(move || match sink {
-            Some(sink) => {
-                sink.write(&name, KEY, value.expose().as_bytes()).map_err(|error| error.to_string())
-            }
+            Some(sink) => match sink.read(&chain.secret, KEY) {
+                Ok(found) if !found.as_ref().is_some_and(|found| chain.links().knows(found)) => {
+                    Ok(Stored::Theirs)
+                }
+                // What cannot be read cannot be written either, and that is the sentence to show.
+                _ => match sink.write(&chain.secret, KEY, new.expose().as_bytes()) {
+                    Ok(()) => Ok(Stored::Ours),
+                    Err(error) => Err(error.to_string()),
+                },
+            },
             None => Err("there is no store that takes it".to_owned()),
         });
         let secret = &*self.chain.secret;
         match written.await {
-            Ok(Ok(())) => self.chain.links().stored = true,
+            Ok(Ok(Stored::Ours)) => self.chain.links().stored = value,
+            Ok(Ok(Stored::Theirs)) => tracing::warn!(
+                secret,
+                "the secret's refresh token was replaced while the one before it was used; what is there now stays"
+            ),
             Ok(Err(error)) => tracing::error!(
                 secret,
                 error,

@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::super::testing::{GOOD, Idp, material, obtain, of, outward};
-use super::super::{Fault, Grant, Outward, TokenSource, token_source};
+use super::super::{Fault, Grant, Outward, SourceError, Token, TokenSource, token_source};
 use super::*;
 use crate::cache::{Failure as _, Retry};
-use crate::secrets::{FileSecrets, SecretSource as _, WriteError};
+use crate::secrets::{FileSecrets, ReadError, SecretSource, WriteError};
 
 const FIELDS: [(&str, &str); 2] = [("client_id", "me"), ("refresh_token", "one")];
 
@@ -25,6 +25,12 @@ fn used(idp: &Idp) -> Vec<String> {
 /// A store that cannot be written.
 #[derive(Default)]
 struct Broken(AtomicUsize);
+
+impl SecretSource for Broken {
+    fn read(&self, _: &str, _: &str) -> Result<Option<Secret<String>>, ReadError> {
+        Ok(Some(Secret::new("one".to_owned())))
+    }
+}
 
 impl SecretSink for Broken {
     fn write(&self, name: &str, key: &str, _: &[u8]) -> Result<(), WriteError> {
@@ -93,6 +99,54 @@ async fn what_cannot_be_stored_is_used_all_the_same_and_tried_again() {
     assert_eq!(broken.0.load(Ordering::Relaxed), 2);
 }
 
+/// Resolves once the server was asked, and leaves the exchange as it is then.
+async fn until_asked(idp: &Idp, exchange: &mut (impl Future<Output = Result<Token, SourceError>> + Unpin)) {
+    tokio::select! {
+        biased;
+        () = async { while idp.asked().is_empty() { tokio::task::yield_now().await } } => {}
+        _ = exchange => panic!("too early"),
+    }
+}
+
+#[tokio::test]
+async fn an_exchange_that_nobody_waits_for_any_more_keeps_the_token_that_it_brought() {
+    let (idp, folder) = (Idp::start().await, tempfile::tempdir().unwrap());
+    let (outward, _) = outward();
+    let store = store(&folder);
+    outward.refresh_tokens.store_in(store.clone());
+    let source = source(&idp, &outward);
+    idp.says(&[(200, &rotated("two")), (200, GOOD)]);
+    // The deadline of an exchange, most of which was spent on waiting for its turn.
+    let mut exchange = Box::pin(obtain(&*source));
+    until_asked(&idp, &mut exchange).await;
+    drop(exchange);
+    obtain(&*source).await.unwrap();
+    assert_eq!(used(&idp), ["one", "two"], "the first one is used up");
+    assert_eq!(stored(&store), "two");
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_the_operator_put_there_meanwhile_is_not_overwritten() {
+    for theirs in [Some("other"), None] {
+        let (idp, folder) = (Idp::start().await, tempfile::tempdir().unwrap());
+        let (outward, _) = outward();
+        let store = store(&folder);
+        outward.refresh_tokens.store_in(store.clone());
+        let source = source(&idp, &outward);
+        idp.says(&[(200, &rotated("two"))]);
+        let mut exchange = Box::pin(obtain(&*source));
+        until_asked(&idp, &mut exchange).await;
+        let path = folder.path().join("idp/refresh_token");
+        match theirs {
+            Some(theirs) => std::fs::write(path, theirs).unwrap(),
+            None => std::fs::remove_file(path).unwrap(),
+        }
+        exchange.await.unwrap();
+        let found = store.read("idp", "refresh_token").unwrap();
+        assert_eq!(found.as_ref().map(|found| found.expose().as_str()), theirs);
+    }
+}
+
 #[tokio::test]
 async fn two_entries_with_one_secret_take_turns() {
     let idp = Idp::start().await;
@@ -136,7 +190,7 @@ fn what_was_written_here_is_no_other_secret_and_what_others_wrote_is() {
     let before = holds("me", "0");
     assert!(!all.wrote(&before, &holds("me", "1")));
     let chain = all.chain("idp", &token("0"));
-    let turn = Turn { chain: &chain, _turn: chain.turn.try_lock().unwrap() };
+    let turn = Turn { chain: Arc::clone(&chain), _turn: Arc::clone(&chain.turn).try_lock_owned().unwrap() };
     for number in 1..=20 {
         turn.replace(&token(&number.to_string()));
     }
@@ -145,6 +199,9 @@ fn what_was_written_here_is_no_other_secret_and_what_others_wrote_is() {
     assert!(!all.wrote(&before, &holds("you", "20")), "and something else changed");
     assert!(!all.wrote(&before, &material(&[("client_id", "me")])), "it was taken away");
     assert!(Arc::ptr_eq(&chain, &all.chain("idp", &token("0"))), "the store could not be written");
+    // The store took one and then no more: what it holds is known for as long as it holds it.
+    chain.links().stored = token("3");
+    assert!(Arc::ptr_eq(&chain, &all.chain("idp", &token("3"))));
     assert!(!Arc::ptr_eq(&chain, &all.chain("idp", &token("21"))));
     assert!(chain.links().known.len() <= KNOWN);
     assert!(!format!("{all:?} {chain:?}").contains("20"));

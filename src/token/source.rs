@@ -92,6 +92,11 @@ impl Legs {
         self.0.push(leg);
     }
 
+    /// These came after.
+    pub fn append(&mut self, more: Self) {
+        self.0.extend(more.0);
+    }
+
     /// The last one brought something that lives so long.
     pub fn brought(&mut self, lives: Duration) {
         if let Some(last) = self.0.last_mut() {

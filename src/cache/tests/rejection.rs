@@ -75,3 +75,22 @@ async fn a_deadline_that_was_replaced_renews_nothing() {
     settle().await;
     assert_eq!(bench.source.asked(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_does_not_shorten_the_pause_that_the_source_asked_for() {
+    let bench = Bench::new(RefreshPolicy::PreExpiry, HOUR);
+    assert_eq!(bench.request().await, Some(1));
+    let minute = Duration::from_secs(60);
+    bench.source.then([Answer::Fail(Broken::Later(minute))]);
+    let failed = bench.entry.renewed().await.unwrap_err();
+    let id = bench.entry.handle().held().unwrap().id;
+    tokio::time::sleep(minute / 2).await;
+    assert_eq!(bench.entry.reject(id), Rejection::Renewing);
+    settle().await;
+    assert_eq!(bench.source.asked(), 2, "callers can provoke refusals");
+    assert_eq!(bench.entry.setback(), Some(failed), "nobody waits for it");
+    tokio::time::sleep(minute / 2).await;
+    settle().await;
+    assert_eq!((bench.source.asked(), bench.request().await), (3, Some(2)));
+    assert_eq!(bench.told.events().last(), Some(&Event::Rotated(Reason::UpstreamRejected)));
+}
