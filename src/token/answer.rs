@@ -22,7 +22,7 @@ const CLAMPED: Duration = Duration::from_secs(86_400);
 ///
 /// # Errors
 /// [`SourceErrorKind::Answer`]: it cannot be used; [`SourceErrorKind::OAuth`] where a server says its error with status 200.
-pub fn token(answer: &Answer, asked: &[String]) -> Result<Token, SourceErrorKind> {
+pub(super) fn token(answer: &Answer, asked: &[String]) -> Result<Token, SourceErrorKind> {
     read(&object(answer)?, answer.began, asked)
 }
 

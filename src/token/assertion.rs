@@ -25,7 +25,7 @@ use crate::outbound::OutboundError;
 const LIFE: Duration = Duration::from_secs(120);
 
 /// A private key that signs JWTs.
-pub struct SigningKey(Key);
+pub(super) struct SigningKey(Key);
 
 enum Key {
     Rsa(RsaKeyPair, RsaScheme),
@@ -35,7 +35,7 @@ enum Key {
 
 /// What an RSA key signs with (RFC 7518 section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RsaScheme {
+pub(super) enum RsaScheme {
     /// PKCS #1 v1.5, which everybody takes: `RS256`.
     Rs256,
     /// PSS: `PS256`.
@@ -44,11 +44,11 @@ pub enum RsaScheme {
 
 /// The optional fields of the header.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct AssertionHeader<'a> {
+pub(super) struct AssertionHeader<'a> {
     /// `kid`.
-    pub kid: Option<&'a str>,
+    pub(super) kid: Option<&'a str>,
     /// `x5t#S256`, as [`thumbprint`] makes it.
-    pub x5t_s256: Option<&'a str>,
+    pub(super) x5t_s256: Option<&'a str>,
 }
 
 impl SigningKey {
@@ -56,7 +56,7 @@ impl SigningKey {
     ///
     /// # Errors
     /// [`MaterialFault::PrivateKey`].
-    pub fn from_pem(pem: &Secret<String>, scheme: RsaScheme) -> Result<Self, MaterialFault> {
+    pub(super) fn from_pem(pem: &Secret<String>, scheme: RsaScheme) -> Result<Self, MaterialFault> {
         let der = PrivateKeyDer::from_pem_slice(pem.expose().as_bytes())
             .map(Zeroizing::new)
             .map_err(|_| MaterialFault::PrivateKey)?;
@@ -86,7 +86,11 @@ impl SigningKey {
     ///
     /// # Errors
     /// [`MaterialFault::PrivateKey`].
-    pub fn sign(&self, header: AssertionHeader<'_>, claims: &Value) -> Result<Secret<String>, MaterialFault> {
+    pub(super) fn sign(
+        &self,
+        header: AssertionHeader<'_>,
+        claims: &Value,
+    ) -> Result<Secret<String>, MaterialFault> {
         let mut fields = json!({"alg": self.algorithm(), "typ": "JWT"});
         for (name, value) in [("kid", header.kid), ("x5t#S256", header.x5t_s256)] {
             if let (Some(value), Some(fields)) = (value, fields.as_object_mut()) {
@@ -129,7 +133,7 @@ impl SigningKey {
 ///
 /// # Errors
 /// [`MaterialFault::Certificate`].
-pub fn thumbprint(pem: &str) -> Result<String, MaterialFault> {
+pub(super) fn thumbprint(pem: &str) -> Result<String, MaterialFault> {
     let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| MaterialFault::Certificate)?;
     Ok(URL_SAFE_NO_PAD.encode(digest(&SHA256, &der)))
 }
@@ -138,7 +142,11 @@ pub fn thumbprint(pem: &str) -> Result<String, MaterialFault> {
 ///
 /// # Errors
 /// [`OutboundError::Broken`] on a machine without randomness: `jti` has to be unique.
-pub fn client_claims(client_id: &str, audience: &str, now: UnixTime) -> Result<Value, SourceErrorKind> {
+pub(super) fn client_claims(
+    client_id: &str,
+    audience: &str,
+    now: UnixTime,
+) -> Result<Value, SourceErrorKind> {
     Ok(json!({
         "iss": client_id,
         "sub": client_id,
@@ -153,7 +161,7 @@ pub fn client_claims(client_id: &str, audience: &str, now: UnixTime) -> Result<V
 ///
 /// # Errors
 /// [`OutboundError::Broken`].
-pub fn unique() -> Result<String, SourceErrorKind> {
+fn unique() -> Result<String, SourceErrorKind> {
     let mut bytes = [0; 16];
     rand::fill(&mut bytes).map_err(|_| OutboundError::Broken)?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))

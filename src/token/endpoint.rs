@@ -21,7 +21,7 @@ const LIMIT: usize = 256 << 10;
 
 /// A call.
 #[derive(Debug)]
-pub struct TokenCall<'a> {
+pub(super) struct TokenCall<'a> {
     leg: &'static str,
     url: &'a Url,
     reach: Reach,
@@ -39,48 +39,42 @@ enum Body {
 
 /// An answer with status 200.
 #[derive(Debug)]
-pub struct Answer {
+pub(super) struct Answer {
     /// When the call was sent. Lives count from here: the other side began to count later.
-    pub began: Now,
+    pub(super) began: Now,
     response: Response,
 }
 
 impl<'a> TokenCall<'a> {
     /// A POST of `params`. `leg` is what the exchange is called in records.
-    #[must_use]
-    pub fn post(leg: &'static str, url: &'a Url, params: Params, format: BodyFormat) -> Self {
+    pub(super) fn post(leg: &'static str, url: &'a Url, params: Params, format: BodyFormat) -> Self {
         Self::new(leg, url, Body::Post(params, format))
     }
 
     /// A GET.
-    #[must_use]
-    pub fn get(leg: &'static str, url: &'a Url) -> Self {
+    pub(super) fn get(leg: &'static str, url: &'a Url) -> Self {
         Self::new(leg, url, Body::Get)
     }
 
     /// A PUT of nothing, as AWS's metadata service wants it.
-    #[must_use]
-    pub fn put(leg: &'static str, url: &'a Url) -> Self {
+    pub(super) fn put(leg: &'static str, url: &'a Url) -> Self {
         Self::new(leg, url, Body::Put)
     }
 
-    /// The same to the machine's metadata service, and nowhere else. Only for sources whose token is the machine's identity.
-    #[must_use]
-    pub fn to_metadata(mut self) -> Self {
+    /// The same at the machine's metadata service, and nowhere else. Only for sources whose token is the machine's identity.
+    pub(super) fn at_metadata(mut self) -> Self {
         self.reach = Reach::Metadata;
         self
     }
 
     /// The same with a header line more.
-    #[must_use]
-    pub fn with_header(mut self, name: impl Into<Cow<'static, str>>, value: Secret<String>) -> Self {
+    pub(super) fn with_header(mut self, name: impl Into<Cow<'static, str>>, value: Secret<String>) -> Self {
         self.headers.push((name.into(), value));
         self
     }
 
     /// The same; no error about it will show `secret`, which stands in it in another form.
-    #[must_use]
-    pub fn hiding(mut self, secret: &Secret<String>) -> Self {
+    pub(super) fn hiding(mut self, secret: &Secret<String>) -> Self {
         self.hidden.push(secret.clone());
         self
     }
@@ -121,7 +115,7 @@ impl Outward {
     ///
     /// # Errors
     /// [`SourceError`]: everything but an answer with status 200.
-    pub async fn call(&self, call: TokenCall<'_>, legs: &mut Legs) -> Result<Answer, SourceError> {
+    pub(super) async fn call(&self, call: TokenCall<'_>, legs: &mut Legs) -> Result<Answer, SourceError> {
         let (leg, to) = (call.leg, Origin::of(call.url));
         let began = self.clock.now();
         let sent = self.http.send(call.request()).await;
@@ -140,7 +134,7 @@ impl Outward {
     ///
     /// # Errors
     /// [`SourceError`]: there is no token that could be used.
-    pub async fn token(
+    pub(super) async fn token(
         &self,
         call: TokenCall<'_>,
         asked: &[String],
@@ -174,14 +168,12 @@ impl Outward {
 
 impl Answer {
     /// The body.
-    #[must_use]
-    pub fn body(&self) -> &[u8] {
+    pub(super) fn body(&self) -> &[u8] {
         self.response.body.expose()
     }
 
     /// A header line; see [`Response::header`].
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.response.header(name)
     }
 

@@ -172,7 +172,7 @@ async fn every_leg_is_told_of_with_what_became_of_it() {
 async fn a_call_to_metadata_reaches_nothing_else() {
     let (outward, _) = outward();
     let url = Url::parse("http://192.0.2.1/token").unwrap();
-    let call = TokenCall::get("metadata", &url).to_metadata();
+    let call = TokenCall::get("metadata", &url).at_metadata();
     let error = outward.call(call, &mut Legs::default()).await.unwrap_err();
     assert_eq!(error.kind, OutboundError::Forbidden.into());
     assert_eq!((error.fault(), error.retry()), (Fault::Operator, Retry::WhenChanged));

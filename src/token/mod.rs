@@ -30,18 +30,17 @@ mod stub;
 #[cfg(test)]
 mod testing;
 mod token_endpoint;
-pub mod token_file;
+mod token_file;
 mod tally;
 
-pub use answer::token as token_of;
-pub use assertion::{AssertionHeader, RsaScheme, SigningKey, client_claims, thumbprint, unique};
-pub use endpoint::{Answer, TokenCall};
+use assertion::{AssertionHeader, RsaScheme, SigningKey, client_claims, thumbprint};
+use endpoint::{Answer, TokenCall};
 pub use error::{SecretFault, Unavailable};
 pub use fingerprint_key::read_fingerprint_key;
 pub use key_fault::KeyFault;
 pub use material::Material;
 pub use minter::{Dress, Minter, Unready};
-pub use params::Params;
+use params::Params;
 pub use refresh_tokens::RefreshTokens;
 pub use settings::{
     AnthropicFederation, AwsEnvironment, AwsKeys, AzureSettings, AzureWorkload, BodyFormat, ClientAuth,
@@ -55,4 +54,5 @@ pub use source_error::{
 pub use sources::{Outward, token_source};
 pub use static_key::{StaticKey, load_static, read_api_key};
 pub use store::{Slot, Store, TokenEntry};
-pub use tally::{Taken, Tally};
+use tally::Taken;
+pub use tally::Tally;

@@ -52,7 +52,7 @@ async fn client_credentials_are_asked_for_with_everything_that_is_configured() {
     assert_eq!(asked.header("authorization"), Some("Basic bWU6Y29ycmVjdCtob3JzZQ=="));
     let (a, b) = (idp.url("/a"), idp.url("/b"));
     assert_eq!(
-        asked.form(),
+        asked.pairs(),
         pairs(&[
             ("grant_type", "client_credentials"),
             ("scope", "llm:read llm:invoke"),
@@ -126,7 +126,7 @@ async fn a_token_exchange_presents_whom_it_is_for_and_who_acts() {
     let source = source(OAuthSettings { grant, ..idp.settings() }, &[], &outward().0);
     obtain(&*source).await.unwrap();
     assert_eq!(
-        idp.last().form(),
+        idp.last().pairs(),
         pairs(&[
             ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
             ("subject_token_type", "urn:ietf:params:oauth:token-type:jwt"),

@@ -9,7 +9,7 @@ use crate::base::{Secret, SecretBytes};
 
 /// Parameters in their order.
 #[derive(Debug, Default)]
-pub struct Params(Vec<(Cow<'static, str>, Value)>);
+pub(super) struct Params(Vec<(Cow<'static, str>, Value)>);
 
 #[derive(Debug)]
 enum Value {
@@ -20,22 +20,19 @@ enum Value {
 
 impl Params {
     /// One that an error may repeat.
-    #[must_use]
-    pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: &str) -> Self {
+    pub(super) fn with(mut self, name: impl Into<Cow<'static, str>>, value: &str) -> Self {
         self.0.push((name.into(), Value::Plain(value.to_owned())));
         self
     }
 
     /// One that nobody may see.
-    #[must_use]
-    pub fn with_secret(mut self, name: impl Into<Cow<'static, str>>, value: &Secret<String>) -> Self {
+    pub(super) fn with_secret(mut self, name: impl Into<Cow<'static, str>>, value: &Secret<String>) -> Self {
         self.0.push((name.into(), Value::Secret(value.clone())));
         self
     }
 
     /// Several of one name: an array in JSON, a parameter each in a form.
-    #[must_use]
-    pub fn with_list<'a>(
+    pub(super) fn with_list<'a>(
         mut self,
         name: impl Into<Cow<'static, str>>,
         values: impl IntoIterator<Item = &'a str>,

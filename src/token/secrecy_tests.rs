@@ -1,31 +1,14 @@
 //! Every failure under a log of everything: no secret in the log, in an error, in a leg or in what `Debug` shows.
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
-use tracing::level_filters::LevelFilter;
 
+use super::stub::Log;
 use super::testing::{Idp, material, of, outward};
 use super::{
     BodyFormat, ClientAuth, Grant, Legs, OAuthGrant, OAuthSettings, OpenAiFederation, TokenFile, token_source,
 };
-
-#[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Captured {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 const CLIENT_SECRET: &str = "canary-client:secret&1";
 const REFRESH_TOKEN: &str = "canary-refresh-token-2";
@@ -65,13 +48,7 @@ fn replies(sent: &[&str]) -> Vec<(u16, String)> {
 
 #[tokio::test]
 async fn t22_no_failure_shows_a_secret_anywhere() {
-    let captured = Captured::default();
-    let writer = captured.clone();
-    let log =
-        tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(move || writer.clone());
-    let _logged = tracing::subscriber::set_default(log.finish());
-    // With one subscriber alone, tracing asks that of whichever thread comes to a line first: another test's has none.
-    let _another = tracing::Dispatch::new(tracing_subscriber::registry());
+    let log = Log::capture();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("token");
     std::fs::write(&path, WORKLOAD_TOKEN).unwrap();
@@ -118,7 +95,7 @@ async fn t22_no_failure_shows_a_secret_anywhere() {
         }
         shown += &format!("{source:?} {settings:?} {material:?} {outward:?} {:?}", outward.refresh_tokens);
     }
-    let log = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     for line in ["token not refreshed", "could not be stored", "good for less than was asked for"] {
         assert!(log.contains(line), "the log is captured: {line}");
     }

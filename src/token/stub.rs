@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 use serde_json::Value;
 use tracing_subscriber::filter::dynamic_filter_fn;
 use tracing_subscriber::prelude::*;
@@ -48,7 +48,7 @@ pub(super) struct Seen {
 pub(super) enum Reply {
     Json(u16, Value),
     /// Status, header lines, body.
-    Text(u16, Vec<(&'static str, String)>, String),
+    Text(u16, Vec<(String, String)>, String),
     /// None at all.
     Silence,
 }
@@ -88,12 +88,27 @@ impl Stub {
 impl Seen {
     /// The parameters of a form, each once.
     pub(super) fn form(&self) -> BTreeMap<String, String> {
-        assert_eq!(self.headers["content-type"], "application/x-www-form-urlencoded");
         let mut all = BTreeMap::new();
-        for (name, value) in url::form_urlencoded::parse(self.body.as_bytes()).into_owned() {
+        for (name, value) in self.pairs() {
             assert!(all.insert(name, value).is_none(), "twice");
         }
         all
+    }
+
+    /// The parameters of a form in their order.
+    pub(super) fn pairs(&self) -> Vec<(String, String)> {
+        assert_eq!(self.header("content-type"), Some("application/x-www-form-urlencoded"));
+        url::form_urlencoded::parse(self.body.as_bytes()).into_owned().collect()
+    }
+
+    /// The first parameter `name` of a form.
+    pub(super) fn field(&self, name: &str) -> Option<String> {
+        self.pairs().into_iter().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    pub(super) fn json(&self) -> Value {
+        assert_eq!(self.header("content-type"), Some("application/json"));
+        serde_json::from_str(&self.body).unwrap()
     }
 
     pub(super) fn header(&self, name: &str) -> Option<&str> {
@@ -201,7 +216,7 @@ async fn serve(
         Reply::Text(code, lines, body) => {
             let mut response = (status(code), body).into_response();
             for (name, value) in lines {
-                response.headers_mut().insert(name, value.parse().unwrap());
+                response.headers_mut().insert(HeaderName::try_from(name).unwrap(), value.parse().unwrap());
             }
             response
         }

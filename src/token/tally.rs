@@ -16,7 +16,7 @@ pub struct Tally {
 
 /// How a request came by the credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
+pub(super) enum Taken {
     /// It was there.
     Hit,
     /// The last good one was there; another one was wanted and could not be had.

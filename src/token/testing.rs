@@ -1,122 +1,73 @@
-//! A token endpoint that says whatever a case needs, and remembers what it was asked.
+//! What tests of the OAuth sources share: a token endpoint that says whatever a case needs, and a clock that stands still.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use url::Url;
 
+use super::stub::{self, Reply, Seen, Stub};
 use super::{
     ClientTls, Grant, Legs, Material, OAuthGrant, OAuthSettings, Outward, SourceError, Token, TokenEndpoint,
     TokenSettings, TokenSource,
 };
 use crate::base::{ManualClock, Secret, UnixTime};
 use crate::cache::Policy;
-use crate::outbound::Http;
 
 pub(super) const NOW: UnixTime = UnixTime(1_800_000_000);
 
-/// The server.
+/// Says what it was told to, one reply after the other.
 #[derive(Clone)]
 pub(super) struct Idp {
     pub(super) origin: String,
-    inner: Arc<Mutex<Inner>>,
+    stub: Stub,
+    replies: Arc<Mutex<VecDeque<(u16, Lines, String)>>>,
 }
 
-#[derive(Default)]
-struct Inner {
-    replies: VecDeque<Reply>,
-    asked: Vec<Asked>,
-}
-
-type Reply = (u16, Vec<(String, String)>, String);
-
-/// What it was asked once.
-#[derive(Clone, Debug)]
-pub(super) struct Asked {
-    pub(super) method: Method,
-    pub(super) path: String,
-    pub(super) headers: HeaderMap,
-    pub(super) body: String,
-}
-
-impl Asked {
-    pub(super) fn form(&self) -> Vec<(String, String)> {
-        assert_eq!(self.header("content-type"), Some("application/x-www-form-urlencoded"));
-        url::form_urlencoded::parse(self.body.as_bytes()).into_owned().collect()
-    }
-
-    pub(super) fn field(&self, name: &str) -> Option<String> {
-        self.form().into_iter().find(|(known, _)| known == name).map(|(_, value)| value)
-    }
-
-    pub(super) fn json(&self) -> serde_json::Value {
-        assert_eq!(self.header("content-type"), Some("application/json"));
-        serde_json::from_str(&self.body).unwrap()
-    }
-
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(|value| value.to_str().unwrap())
-    }
-}
+type Lines = Vec<(String, String)>;
 
 impl Idp {
     pub(super) async fn start() -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let origin = format!("http://{}", listener.local_addr().unwrap());
-        let idp = Self { origin, inner: Arc::default() };
-        let answering = idp.clone();
-        let app = axum::Router::new().fallback(
-            move |method: Method, uri: Uri, headers: HeaderMap, body: Bytes| async move {
-                let body = String::from_utf8(body.to_vec()).unwrap();
-                answering.answer(Asked { method, path: uri.to_string(), headers, body })
-            },
-        );
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        idp
-    }
-
-    fn answer(&self, asked: Asked) -> (StatusCode, HeaderMap, String) {
-        let mut inner = self.inner.lock().unwrap();
-        inner.asked.push(asked);
-        let (status, headers, body) = match inner.replies.len() {
-            0 => (500, Vec::new(), String::new()),
-            // The last one is for everybody who comes later.
-            1 => inner.replies[0].clone(),
-            _ => inner.replies.pop_front().unwrap(),
-        };
-        let headers =
-            headers.into_iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-        let name = reqwest::header::CONTENT_TYPE;
-        let kind = [(name, reqwest::header::HeaderValue::from_static("application/json"))];
-        (StatusCode::from_u16(status).unwrap(), kind.into_iter().chain(headers).collect(), body)
+        let replies = Arc::<Mutex<VecDeque<(u16, Lines, String)>>>::default();
+        let left = Arc::clone(&replies);
+        let stub = Stub::start(move |_| {
+            let mut left = left.lock().unwrap();
+            let (status, mut lines, body) = match left.len() {
+                0 => (500, Vec::new(), String::new()),
+                // The last one is for everybody who comes later.
+                1 => left[0].clone(),
+                _ => left.pop_front().unwrap(),
+            };
+            lines.insert(0, ("content-type".to_owned(), "application/json".to_owned()));
+            Reply::Text(status, lines, body)
+        });
+        let stub = stub.await;
+        Self { origin: stub.url.origin().ascii_serialization(), stub, replies }
     }
 
     /// Drops the replies that are left and says these, the last one again and again.
     pub(super) fn says(&self, replies: &[(u16, &str)]) -> &Self {
         let replies = replies.iter().map(|(status, body)| (*status, Vec::new(), (*body).to_owned()));
-        self.inner.lock().unwrap().replies = replies.collect();
+        *self.replies.lock().unwrap() = replies.collect();
         self
     }
 
     pub(super) fn says_with(&self, status: u16, headers: &[(&str, &str)], body: &str) {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        self.inner.lock().unwrap().replies = [(status, headers.collect(), body.to_owned())].into();
+        *self.replies.lock().unwrap() = [(status, headers.collect(), body.to_owned())].into();
     }
 
-    pub(super) fn asked(&self) -> Vec<Asked> {
-        self.inner.lock().unwrap().asked.clone()
+    pub(super) fn asked(&self) -> Vec<Seen> {
+        self.stub.seen()
     }
 
     /// What it was asked last.
-    pub(super) fn last(&self) -> Asked {
-        self.asked().pop().unwrap()
+    pub(super) fn last(&self) -> Seen {
+        self.stub.last()
     }
 
     pub(super) fn url(&self, path: &str) -> Url {
-        Url::parse(&format!("{}{path}", self.origin)).unwrap()
+        self.stub.at(path)
     }
 
     /// Client credentials at this server.
@@ -150,7 +101,7 @@ pub(super) fn material(fields: &[(&'static str, &str)]) -> Material {
 /// The way out, with a clock that stands still.
 pub(super) fn outward() -> (Outward, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::at(NOW));
-    (Outward::new(Http::new().unwrap(), clock.clone()), clock)
+    (stub::outward(clock.clone()), clock)
 }
 
 pub(super) async fn obtain(source: &dyn TokenSource) -> Result<Token, SourceError> {

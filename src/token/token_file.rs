@@ -20,7 +20,7 @@ const AGAIN: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// [`MaterialFault::File`], [`MaterialFault::NotToken`]: both name the path and pass when the file is there again.
-pub async fn read(path: &Path) -> Result<Secret<String>, MaterialFault> {
+pub(super) async fn read(path: &Path) -> Result<Secret<String>, MaterialFault> {
     match once(path).await {
         Ok(token) => Ok(token),
         // Gone, empty or cut off in the middle of a character: it is being written, or `..data` is being swapped.

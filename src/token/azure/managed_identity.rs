@@ -44,7 +44,7 @@ impl TokenSource for ManagedIdentity {
     fn obtain<'a>(&'a self, legs: &'a mut Legs) -> Minting<'a> {
         Box::pin(async move {
             let call = TokenCall::get(MANAGED_IDENTITY, &self.url)
-                .to_metadata()
+                .at_metadata()
                 .with_header("metadata", Secret::new("true".to_owned()));
             let began = self.outward.clock.now();
             let mut token = self.outward.token(call, &self.scopes, legs).await?;

@@ -66,7 +66,7 @@ impl<'a> Machine<'a> {
         };
         self.session = Some(session.clone());
         let call = TokenCall::get(AWS, url)
-            .to_metadata()
+            .at_metadata()
             .hiding(&session)
             .with_header("x-aws-ec2-metadata-token", session);
         self.outward.call(call, legs).await
@@ -78,7 +78,7 @@ impl<'a> Machine<'a> {
         same_host.set_query(None);
         let url = self.source.session_url.as_ref().unwrap_or(&same_host);
         let call = TokenCall::put(AWS, url)
-            .to_metadata()
+            .at_metadata()
             .with_header("x-aws-ec2-metadata-token-ttl-seconds", Secret::new(SESSION.to_owned()));
         let answer = self.outward.call(call, legs).await?;
         self.plain(&answer, url, legs).map(Secret::new)

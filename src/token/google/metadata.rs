@@ -37,7 +37,7 @@ impl TokenSource for MetadataServer {
     fn obtain<'a>(&'a self, legs: &'a mut Legs) -> Minting<'a> {
         Box::pin(async move {
             let call = TokenCall::get(METADATA, &self.url)
-                .to_metadata()
+                .at_metadata()
                 .with_header(FLAVOR, Secret::new("Google".to_owned()));
             let answer = self.outward.call(call, legs).await?;
             let read = if answer.header(FLAVOR) == Some("Google") {

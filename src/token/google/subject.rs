@@ -34,7 +34,7 @@ pub(super) async fn subject_token(
         SubjectSource::Url { url, headers, format } => {
             let mut call = TokenCall::get(SUBJECT, url);
             if is_azure_metadata(url) {
-                call = call.to_metadata();
+                call = call.at_metadata();
             }
             for (name, value) in headers {
                 // However short it is: what a file puts into a header may be a key.

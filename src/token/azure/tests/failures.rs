@@ -45,7 +45,7 @@ async fn t01_a_server_that_is_ill_is_asked_again() {
     let server = Stub::start(|_| success()).await;
     for status in [500, 502, 503, 504, 429] {
         server.answers(move |_| {
-            Reply::Text(status, vec![("retry-after", "7".to_owned())], "<html>".to_owned())
+            Reply::Text(status, vec![("retry-after".to_owned(), "7".to_owned())], "<html>".to_owned())
         });
         for fields in [&APP[..], &[]] {
             let error = error(&server, fields).await;
@@ -115,7 +115,8 @@ async fn t05_t06_t09_t10_t11_answers_that_lie_are_not_used() {
     }
     for status in [301, 302, 307, 308] {
         let to = elsewhere.clone();
-        server.answers(move |_| Reply::Text(status, vec![("location", to.clone())], String::new()));
+        server
+            .answers(move |_| Reply::Text(status, vec![("location".to_owned(), to.clone())], String::new()));
         for fields in [&APP[..], &[]] {
             assert!(matches!(error(&server, fields).await.kind, SourceErrorKind::Outbound(_)));
         }

@@ -109,7 +109,9 @@ async fn t05_t10_t11_answers_that_lie_are_not_used_and_lead_nowhere() {
         let source = of(&settings(&server.url), &clock(), fields);
         for status in [301, 302, 303, 307, 308] {
             let to = other.url.to_string();
-            server.answers(move |_| Reply::Text(status, vec![("location", to.clone())], String::new()));
+            server.answers(move |_| {
+                Reply::Text(status, vec![("location".to_owned(), to.clone())], String::new())
+            });
             assert!(matches!(obtain(&source).await.0.unwrap_err().kind, SourceErrorKind::Outbound(_)));
         }
         for body in
@@ -117,7 +119,7 @@ async fn t05_t10_t11_answers_that_lie_are_not_used_and_lead_nowhere() {
         {
             let body = body.to_owned();
             server.answers(move |_| {
-                Reply::Text(200, vec![("metadata-flavor", "Google".to_owned())], body.clone())
+                Reply::Text(200, vec![("metadata-flavor".to_owned(), "Google".to_owned())], body.clone())
             });
             assert!(obtain(&source).await.0.is_err());
         }

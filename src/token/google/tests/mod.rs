@@ -91,7 +91,7 @@ async fn a_service_account_s_key_signs_an_assertion_that_its_public_key_verifies
 async fn the_metadata_server_is_told_apart_by_its_header_both_ways() {
     let flavored = |flavor: Option<&'static str>| {
         move |_: &_| {
-            let lines = flavor.map(|flavor| ("metadata-flavor", flavor.to_owned()));
+            let lines = flavor.map(|flavor| ("metadata-flavor".to_owned(), flavor.to_owned()));
             let body = json!({"access_token": TOKEN, "expires_in": 245, "token_type": "Bearer"});
             Reply::Text(200, lines.into_iter().collect(), body.to_string())
         }
