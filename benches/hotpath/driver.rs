@@ -112,7 +112,11 @@ async fn ask(
     let mut body = response.into_body();
     let answer = frame(&mut body).await?;
     if let Some(response) = &question.response {
-        stream.send_data(response.clone(), false)?;
+        // A server that has ended the stream refused the request: that is what to tell.
+        if let Err(error) = stream.send_data(response.clone(), false) {
+            check(answer.get(5..).unwrap_or_default())?;
+            return Err(error.into());
+        }
         // That it is answered is enough: there is nothing to change.
         frame(&mut body).await?;
     }
@@ -164,7 +168,10 @@ async fn handshake<S>(stream: S) -> Result<SendRequest<Bytes>, Failure>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let (client, connection) = Builder::new().handshake(stream).await?;
+    // What a server still sends on a stream that was reset is nothing to be alarmed at.
+    let mut builder = Builder::new();
+    builder.max_local_error_reset_streams(None);
+    let (client, connection) = builder.handshake(stream).await?;
     tokio::spawn(connection);
     Ok(client)
 }

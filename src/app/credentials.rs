@@ -36,6 +36,9 @@ pub(super) struct Credentials {
 /// The API keys in use, by entry, and what they were made for.
 type Keys = HashMap<Arc<str>, (ProviderKind, CredentialSettings, Arc<Handle<Credential>>)>;
 
+/// What the secrets held in one pass over the entries: thousands of them may share one.
+pub(super) type Readings = HashMap<String, Result<Material, SecretFault>>;
+
 /// A token's slot, and what its source is made of.
 struct Kept {
     entry: Arc<TokenEntry>,
@@ -64,6 +67,7 @@ impl Credentials {
         &self,
         entry: &ProviderEntry,
         store: &dyn SecretSource,
+        readings: &mut Readings,
     ) -> (Slot, Option<SecretFault>) {
         self.rotations.meet(entry);
         match &entry.credential {
@@ -72,7 +76,7 @@ impl Credentials {
                 let fault = self.load(entry, &handle, store, credential_ref, placement).err();
                 (Slot::Fixed(handle), fault)
             }
-            CredentialSettings::Token(settings) => self.token(entry, settings, store),
+            CredentialSettings::Token(settings) => self.token(entry, settings, store, readings),
         }
     }
 
@@ -141,9 +145,13 @@ impl Credentials {
         entry: &ProviderEntry,
         settings: &TokenSettings,
         store: &dyn SecretSource,
+        readings: &mut Readings,
     ) -> (Slot, Option<SecretFault>) {
         let material = match &settings.secret {
-            Some(name) => Material::read(store, name),
+            Some(name) => match readings.get(name) {
+                Some(read) => read.clone(),
+                None => readings.entry(name.clone()).or_insert(Material::read(store, name)).clone(),
+            },
             None => Ok(Material::default()),
         };
         let (material, mut fault) = match material {

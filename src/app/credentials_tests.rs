@@ -42,6 +42,10 @@ fn entries(scopes: &str) -> Vec<ProviderEntry> {
     from_text(std::path::Path::new("bouncer.yaml"), &text).unwrap().providers
 }
 
+fn slot(credentials: &Credentials, scopes: &str, store: &Store) -> (Slot, Option<SecretFault>) {
+    credentials.slot(&entries(scopes)[0], store, &mut Readings::new())
+}
+
 fn same(one: &Slot, other: &Slot) -> bool {
     matches!((one, other), (Slot::Renewed(one), Slot::Renewed(other)) if Arc::ptr_eq(one, other))
 }
@@ -49,20 +53,17 @@ fn same(one: &Slot, other: &Slot) -> bool {
 #[tokio::test]
 async fn a_token_outlives_a_reload_that_does_not_concern_it() {
     let (credentials, store) = (credentials(), store(&[("client_id", "a"), ("client_secret", "b")]));
-    let (first, fault) = credentials.slot(&entries("read")[0], &store);
+    let (first, fault) = slot(&credentials, "read", &store);
     assert_eq!(fault, None);
     credentials.retain(&entries("read"));
-    assert!(same(&first, &credentials.slot(&entries("read")[0], &store).0));
-    assert!(
-        !same(&first, &credentials.slot(&entries("write")[0], &store).0),
-        "another scope is another token"
-    );
+    assert!(same(&first, &slot(&credentials, "read", &store).0));
+    assert!(!same(&first, &slot(&credentials, "write", &store).0), "another scope is another token");
 }
 
 #[tokio::test]
 async fn a_token_whose_entry_is_gone_is_let_go() {
     let (credentials, store) = (credentials(), store(&[("client_id", "a"), ("client_secret", "b")]));
-    let (Slot::Renewed(entry), _) = credentials.slot(&entries("read")[0], &store) else { panic!("a token") };
+    let (Slot::Renewed(entry), _) = slot(&credentials, "read", &store) else { panic!("a token") };
     let gone = Arc::downgrade(&entry);
     drop(entry);
     credentials.retain(&entries("write"));
@@ -73,12 +74,12 @@ async fn a_token_whose_entry_is_gone_is_let_go() {
 #[tokio::test]
 async fn a_secret_that_is_not_fit_is_told_of_at_every_reading() {
     let (credentials, store) = (credentials(), store(&[("client_id", "a")]));
-    let first = credentials.slot(&entries("read")[0], &store).1;
+    let first = slot(&credentials, "read", &store).1;
     assert!(first.is_some());
-    assert_eq!(credentials.slot(&entries("read")[0], &store).1, first);
+    assert_eq!(slot(&credentials, "read", &store).1, first);
     store.0.lock().unwrap().insert("client_secret", "b");
-    assert_eq!(credentials.slot(&entries("read")[0], &store).1, None);
+    assert_eq!(slot(&credentials, "read", &store).1, None);
     store.0.lock().unwrap().remove("client_secret");
-    assert_eq!(credentials.slot(&entries("read")[0], &store).1, first);
-    assert_eq!(credentials.slot(&entries("read")[0], &store).1, first);
+    assert_eq!(slot(&credentials, "read", &store).1, first);
+    assert_eq!(slot(&credentials, "read", &store).1, first);
 }

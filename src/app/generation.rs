@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use thiserror::Error;
 
-use super::credentials::Credentials;
+use super::credentials::{Credentials, Readings};
 use crate::config::{Config, CredentialSettings};
 use crate::envoy::Generation;
 use crate::identity::Callers;
@@ -74,9 +74,9 @@ impl Builder {
     pub(super) fn credentials(&self, config: &Config) -> (Vec<Slot>, SecretFaults) {
         let store = Arc::new(FileSecrets::new(config.store.root.clone()));
         self.credentials.store_in(Arc::clone(&store) as _);
-        let mut faults = SecretFaults::new();
+        let (mut faults, mut readings) = (SecretFaults::new(), Readings::new());
         let slots = config.providers.iter().map(|entry| {
-            let (slot, fault) = self.credentials.slot(entry, &*store);
+            let (slot, fault) = self.credentials.slot(entry, &*store, &mut readings);
             faults.extend(fault.map(|fault| format!("provider {}: {fault}", entry.provider.name)));
             slot
         });

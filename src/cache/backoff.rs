@@ -42,7 +42,10 @@ pub(super) fn pause(failures: u32, retry: Retry, left: Option<Duration>, chance:
     match retry {
         Retry::Soon => jittered,
         Retry::After(after) => jittered.max(after.min(SELDOM)),
-        Retry::WhenChanged => SELDOM.mul_f64(0.75 + 0.25 * chance),
+        // While a value is held there is something to lose: one stray 404 of a server that restarts must not cost it.
+        Retry::WhenChanged => {
+            SELDOM.mul_f64(0.75 + 0.25 * chance).min(left.map_or(SELDOM, |left| (left / 4).max(FIRST)))
+        }
     }
 }
 
@@ -87,8 +90,12 @@ mod tests {
     #[test]
     fn what_cannot_help_is_tried_once_a_minute_at_most() {
         for chance in [0.0, 0.5, 0.999] {
-            let pause = pause(1, Retry::WhenChanged, None, chance);
-            assert!(pause >= Duration::from_secs(45) && pause <= SELDOM);
+            for left in [None, Some(Duration::from_secs(3_600))] {
+                let pause = pause(1, Retry::WhenChanged, left, chance);
+                assert!(pause >= Duration::from_secs(45) && pause <= SELDOM);
+            }
+            let left = Duration::from_secs(20);
+            assert!(pause(1, Retry::WhenChanged, Some(left), chance) <= left / 4, "before it ends");
         }
     }
 }

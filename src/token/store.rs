@@ -38,14 +38,13 @@ impl Slot {
         }
     }
 
-    /// Whether a request could have a credential: there is one, or nobody tried yet to obtain it.
+    /// Whether a request can have a credential: a key that has not ended, or a token that can be asked for.
     #[must_use]
     pub fn is_usable(&self, now: Now) -> bool {
         match self {
             Self::Fixed(_) => self.handle().held().is_some_and(|held| !held.is_over(now)),
-            Self::Renewed(entry) => {
-                entry.setback().is_none() || entry.handle().held().is_some_and(|held| !held.is_over(now))
-            }
+            // An identity provider that is down is no reason to take every replica out: its outage would be ours.
+            Self::Renewed(_) => true,
         }
     }
 

@@ -85,6 +85,10 @@ fn past_the_last_tokens_end_the_answer_is_503_and_the_way_back_is_short() {
         assert!((1..=60).contains(&after), "{after}");
     }
     assert_eq!(world.provider.arrived(), arrived);
+    // Taking every replica out would help nobody; the page says what is wrong.
+    let ready = world.bouncer.admin("/readyz");
+    assert_eq!(ready.status, 200);
+    assert!(ready.text().contains("degraded: provider llm: token not refreshed"), "{}", ready.text());
 
     world.idp.start_again();
     let back = Instant::now();
