@@ -9,6 +9,8 @@
     reason = "a test"
 )]
 
+#[path = "readme/samples.rs"]
+mod samples;
 #[path = "readme/text.rs"]
 mod text;
 
@@ -27,7 +29,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use text::{Block, blocks, read, readme, rows, stands_in, top};
+use text::{Block, blocks, read, readme, rows, sources, stands_in, top};
 
 /// The oldest and the newest that are supported, as in `scripts/tools.sh`.
 const ENVOYS: [&str; 2] = ["1.36.2", "1.40.0"];
@@ -390,11 +392,4 @@ fn deployed() -> Vec<String> {
     }
     files.sort();
     files
-}
-
-fn sources(folder: &Path) -> String {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries
-        .map(|path| if path.is_dir() { sources(&path) } else { fs::read_to_string(path).unwrap() })
-        .collect()
 }

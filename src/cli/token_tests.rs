@@ -29,7 +29,7 @@ fn legs_of(second: Second) -> Legs {
 
 fn trial_of(legs: Legs, result: Result<Obtained, TrialError>) -> Trial {
     Trial {
-        provider: "internal-llm".into(),
+        provider: "custom-openai".into(),
         kind: ProviderKind::parse("custom-openai").unwrap(),
         auth: AuthType::Oidc,
         secret: Some("internal-llm-oidc".to_owned()),
@@ -41,10 +41,10 @@ fn trial_of(legs: Legs, result: Result<Obtained, TrialError>) -> Trial {
     }
 }
 
-fn good() -> Trial {
+fn good(scopes: [&str; 2]) -> Trial {
     let trial =
         trial_of(legs_of(Second::Ok), Err(SecretFault::NoKey { name: String::new(), keys: "" }.into()));
-    let scopes = ["llm:read".into(), "a\u{1b}[2J\u{202e}".into()].into();
+    let scopes = scopes.map(Box::from).into();
     let provenance = Provenance { source: "client_credentials", scopes };
     let obtained = Obtained {
         id: FingerprintKey::new(&Secret::new(vec![7; 32])).of(b"token"),
@@ -58,7 +58,7 @@ fn good() -> Trial {
 fn a_token_s_way_is_shown_leg_by_leg() {
     let id = FingerprintKey::new(&Secret::new(vec![7; 32])).of(b"token");
     let expected = format!(
-        "provider     internal-llm (custom, oidc)\n\
+        "provider     custom-openai (custom, oidc)\n\
          source       client_credentials\n\
          secret       internal-llm-oidc\n\
          scopes       llm:read a\\u{{1b}}[2J\\u{{202e}}\n\
@@ -70,8 +70,13 @@ fn a_token_s_way_is_shown_leg_by_leg() {
          discovery       https://idp.internal.example.com  12 ms   -     ok\n\
          token endpoint  https://idp.internal.example.com  141 ms  1h    ok\n"
     );
-    assert_eq!(text(&good(), Key::Installation), expected);
-    assert!(text(&good(), Key::Process).contains("of this run only; audit.fingerprint_key"));
+    assert_eq!(text(&good(["llm:read", "a\u{1b}[2J\u{202e}"]), Key::Installation), expected);
+}
+
+#[test]
+fn the_sample_in_readme_is_what_is_printed() {
+    let sample = format!("```text\n{}```\n", text(&good(["llm:read", "llm:invoke"]), Key::Process));
+    assert!(include_str!("../../README.md").contains(&sample), "{sample}");
 }
 
 #[test]
