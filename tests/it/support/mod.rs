@@ -42,7 +42,7 @@ pub(crate) use token_world::{TokenSetup, TokenWorld, workload};
 pub(crate) use world::{Until, World, WorldOptions};
 
 /// No wait of a test is longer.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where `scripts/tools.sh` puts things.
 pub(crate) fn tools() -> PathBuf {
