@@ -8,9 +8,22 @@
 //!    provider::Catalog::find  │  whose request is it                      Provider
 //!    identity::Callers        │  who calls                                VerifiedPrincipal
 //!    policy::evaluate         │  may they, and was it MFA                 Permit
-//!    token::Store             │  the provider's credential, always fresh  Credential
+//!    token::Store             │  the provider's credential, as it is held Credential
 //!    credential::attach       ▼  caller's headers off, provider's on      HeaderMutation
 //!                          envoy/*/response: Outcome -> bytes
+//! ```
+//!
+//! `pipeline::run` waits for nothing. Where a key set or a token is missing it says so: the request waits for it outside, once
+//! for each and within `limits.patience`, and is decided again. With ext_proc the stream may stay open for the headers of the
+//! provider's answer: `envoy/ext_proc/feedback` renews the token that a 401 was about.
+//!
+//! Beside it, in the background, each credential is kept fresh and every change of it recorded:
+//!
+//! ```text
+//! secrets ──> token::TokenSource ──> cache::Entry: one exchange for all, the last good one kept ──> token::Store
+//!    key, assertion   │ outbound            ▲                 │ cache::Observer
+//!                     ▼                     │ due             ▼
+//!             identity provider      cache::Refresher    app/rotations: log, telemetry, audit
 //! ```
 //!
 //! The modules are floors, lowest first: each imports only from those above it in this list (`tests/tidy.rs` checks).
@@ -21,9 +34,11 @@ pub mod identity;
 pub mod policy;
 pub mod provider;
 pub mod credential;
+pub mod cache;
 pub mod secrets;
 pub mod outbound;
 pub mod token;
+pub mod audit;
 pub mod config;
 pub mod pipeline;
 pub mod telemetry;

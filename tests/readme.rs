@@ -9,6 +9,8 @@
     reason = "a test"
 )]
 
+#[path = "readme/samples.rs"]
+mod samples;
 #[path = "readme/text.rs"]
 mod text;
 
@@ -27,7 +29,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use text::{Block, blocks, read, readme, rows, stands_in, top};
+use text::{Block, blocks, read, readme, rows, sources, stands_in, top};
 
 /// The oldest and the newest that are supported, as in `scripts/tools.sh`.
 const ENVOYS: [&str; 2] = ["1.36.2", "1.40.0"];
@@ -252,6 +254,14 @@ fn the_matrix_is_that_of_the_program() {
 }
 
 #[test]
+fn every_key_of_an_entry_is_told() {
+    for key in config::schema()["$defs"]["Provider"]["properties"].as_object().unwrap().keys() {
+        let forms = [format!("{key}`"), format!(" {key}: ")];
+        assert!(key == "aws" || forms.iter().any(|form| readme().contains(form)), "{key}");
+    }
+}
+
+#[test]
 fn causes_in_the_troubleshooting_are_the_programs_own_words() {
     let sources = sources(&top().join("src"));
     let mut seen = 0;
@@ -270,10 +280,18 @@ fn causes_in_the_troubleshooting_are_the_programs_own_words() {
 }
 
 fn serves(kind: ProviderKind, auth: AuthType) -> bool {
+    let mut entry = json!({"provider": kind.as_str(), "auth_type": auth.as_str(), "credential_ref": "a"});
+    let url = json!("https://a.example");
+    match auth {
+        AuthType::OAuth2 if kind != ProviderKind::Vertex => entry["token_endpoint"] = url,
+        AuthType::Oidc if kind != ProviderKind::Vertex => entry["issuer"] = url,
+        AuthType::AzureAd => entry["scopes"] = json!(["https://a.example/.default"]),
+        _ => {}
+    }
     let text = json!({
         "listen": {"grpc": "127.0.0.1:1"},
         "callers": {"mtls": {"trust_domains": ["a.example"]}},
-        "providers": [{"provider": kind.as_str(), "auth_type": auth.as_str(), "credential_ref": "a"}],
+        "providers": [entry],
     });
     config::from_text(Path::new("bouncer.yaml"), &text.to_string()).is_ok()
 }
@@ -374,11 +392,4 @@ fn deployed() -> Vec<String> {
     }
     files.sort();
     files
-}
-
-fn sources(folder: &Path) -> String {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries
-        .map(|path| if path.is_dir() { sources(&path) } else { fs::read_to_string(path).unwrap() })
-        .collect()
 }

@@ -8,13 +8,14 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::Failure;
+use crate::noop::KEY;
 
 /// `aud` of the token.
 pub(crate) const AUDIENCE: &str = "llm-gateway";
@@ -23,6 +24,8 @@ pub(crate) const AUDIENCE: &str = "llm-gateway";
 pub(crate) struct Issuer {
     /// `iss`.
     pub(crate) issuer: String,
+    /// Where it hands out the provider's token.
+    pub(crate) token_endpoint: String,
     /// Where its key set is.
     pub(crate) jwks_uri: String,
     /// A token of a person with MFA, about 900 bytes, good for an hour.
@@ -40,10 +43,14 @@ impl Issuer {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let issuer = format!("http://{}", listener.local_addr()?);
         let answer = move || async move { ([("content-type", "application/json")], jwks) };
-        let router = Router::new().route("/jwks", get(answer));
+        // Once at the start: the token of the provider, as long as its API key.
+        let token = json!({"access_token": *KEY, "token_type": "Bearer", "expires_in": 3600}).to_string();
+        let granted = move || async move { ([("content-type", "application/json")], token) };
+        let router = Router::new().route("/jwks", get(answer)).route("/token", post(granted));
         tokio::spawn(async move { axum::serve(listener, router).await });
         let token = sign(&key, &claims(&issuer)?)?;
-        Ok(Self { jwks_uri: format!("{issuer}/jwks"), issuer, token })
+        let at = |path: &str| format!("{issuer}/{path}");
+        Ok(Self { jwks_uri: at("jwks"), token_endpoint: at("token"), issuer, token })
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinSet;
 
 use crate::Failure;
-use crate::exchange::check;
+use crate::exchange::{Question, check};
 
 /// Where a server listens.
 #[derive(Clone, Debug)]
@@ -45,7 +45,11 @@ pub(crate) struct Load {
 ///
 /// # Errors
 /// At the first answer that is wrong or missing.
-pub(crate) async fn drive(address: &Address, question: &Bytes, load: Load) -> Result<Vec<Duration>, Failure> {
+pub(crate) async fn drive(
+    address: &Address,
+    question: &Question,
+    load: Load,
+) -> Result<Vec<Duration>, Failure> {
     let left = Arc::new(AtomicUsize::new(load.requests));
     let mut workers = JoinSet::new();
     for connection in 0..load.connections {
@@ -65,7 +69,7 @@ pub(crate) async fn drive(address: &Address, question: &Bytes, load: Load) -> Re
 
 async fn work(
     mut client: SendRequest<Bytes>,
-    question: Bytes,
+    question: Question,
     left: Arc<AtomicUsize>,
 ) -> Result<Vec<Duration>, Failure> {
     let head = http::Request::post("http://bouncer/envoy.service.ext_proc.v3.ExternalProcessor/Process")
@@ -79,7 +83,7 @@ async fn work(
     while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
         client = client.ready().await?;
         let start = Instant::now();
-        let answer = ask(&mut client, head.clone(), question.clone()).await?;
+        let answer = ask(&mut client, head.clone(), &question).await?;
         times.push(start.elapsed());
         // The same bytes are the same answer: what differs is decoded and judged anew.
         if answer != known {
@@ -97,15 +101,32 @@ async fn work(
 async fn ask(
     client: &mut SendRequest<Bytes>,
     head: http::Request<()>,
-    question: Bytes,
+    question: &Question,
 ) -> Result<Bytes, Failure> {
     let (response, mut stream) = client.send_request(head, false)?;
-    stream.send_data(question, false)?;
+    stream.send_data(question.request.clone(), false)?;
     let response = response.await?;
     if response.status() != http::StatusCode::OK || response.headers().contains_key("grpc-status") {
         return Err(format!("refused: {} {:?}", response.status(), response.headers()).into());
     }
     let mut body = response.into_body();
+    let answer = frame(&mut body).await?;
+    if let Some(response) = &question.response {
+        // A server that has ended the stream refused the request: that is what to tell.
+        if let Err(error) = stream.send_data(response.clone(), false) {
+            check(answer.get(5..).unwrap_or_default())?;
+            return Err(error.into());
+        }
+        // That it is answered is enough: there is nothing to change.
+        frame(&mut body).await?;
+    }
+    // Envoy's own reason when it has no more use for a stream.
+    stream.send_reset(Reason::NO_ERROR);
+    Ok(answer)
+}
+
+/// The next frame.
+async fn frame(body: &mut h2::RecvStream) -> Result<Bytes, Failure> {
     let mut answer = Bytes::new();
     while !whole(&answer) {
         let Some(part) = body.data().await else {
@@ -115,8 +136,6 @@ async fn ask(
         body.flow_control().release_capacity(part.len())?;
         answer = if answer.is_empty() { part } else { join(&answer, &part) };
     }
-    // Envoy's own reason when it has no more use for a stream.
-    stream.send_reset(Reason::NO_ERROR);
     Ok(answer)
 }
 
@@ -149,7 +168,10 @@ async fn handshake<S>(stream: S) -> Result<SendRequest<Bytes>, Failure>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let (client, connection) = Builder::new().handshake(stream).await?;
+    // What a server still sends on a stream that was reset is nothing to be alarmed at.
+    let mut builder = Builder::new();
+    builder.max_local_error_reset_streams(None);
+    let (client, connection) = builder.handshake(stream).await?;
     tokio::spawn(connection);
     Ok(client)
 }

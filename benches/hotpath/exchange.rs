@@ -47,9 +47,18 @@ const HEADERS: [(&str, &str); 22] = [
     ("x-request-id", "0d3b1c8e-2f5a-4b8e-9a43-9f1f6a9a3d11"),
 ];
 
-/// The gRPC frame (flag, length, message) with the request's headers, `token` among them.
+/// What a server is sent in a stream: gRPC frames (flag, length, message).
+#[derive(Clone)]
+pub(crate) struct Question {
+    /// The request's headers.
+    pub(crate) request: Bytes,
+    /// The response's headers, sent once the request's are answered, to a server that asks for them.
+    pub(crate) response: Option<Bytes>,
+}
+
+/// The question with the request's headers, `token` among them.
 #[must_use]
-pub(crate) fn question(token: &str) -> Bytes {
+pub(crate) fn question(token: &str) -> Question {
     let bearer = format!("Bearer {token}");
     let headers = HEADERS
         .iter()
@@ -68,14 +77,54 @@ pub(crate) fn question(token: &str) -> Bytes {
         attributes: HashMap::from([("envoy.filters.http.ext_proc".to_owned(), attributes())]),
         protocol_config: Some(ProtocolConfiguration::default()),
         ..ProcessingRequest::default()
+    };
+    Question { request: frame(&message), response: None }
+}
+
+impl Question {
+    /// The same, followed by the headers of the provider's answer.
+    #[must_use]
+    pub(crate) fn with_response(self) -> Self {
+        let headers = RESPONSE
+            .map(|(key, value)| HeaderValue {
+                key: key.to_owned(),
+                value: String::new(),
+                raw_value: value.as_bytes().to_vec(),
+            })
+            .to_vec();
+        let headers = HttpHeaders { headers: Some(HeaderMap { headers }), ..HttpHeaders::default() };
+        let message = ProcessingRequest {
+            request: Some(Request::ResponseHeaders(headers)),
+            ..ProcessingRequest::default()
+        };
+        Self { response: Some(frame(&message)), ..self }
     }
-    .encode_to_vec();
+}
+
+fn frame(message: &ProcessingRequest) -> Bytes {
+    let message = message.encode_to_vec();
     let mut frame = BytesMut::with_capacity(message.len() + 5);
     frame.put_u8(0);
     frame.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
     frame.put_slice(&message);
     frame.freeze()
 }
+
+/// The headers of a provider's answer.
+const RESPONSE: [(&str, &str); 12] = [
+    (":status", "200"),
+    ("date", "Fri, 27 Nov 2026 04:00:00 GMT"),
+    ("content-type", "application/json"),
+    ("openai-version", "2020-10-01"),
+    ("openai-processing-ms", "412"),
+    ("openai-organization", "org-of-the-provider"),
+    ("x-ratelimit-limit-requests", "10000"),
+    ("x-ratelimit-remaining-requests", "9999"),
+    ("x-ratelimit-reset-requests", "6ms"),
+    ("x-request-id", "req_4f1b2c3d4e5f60718293a4b5c6d7e8f9"),
+    ("x-envoy-upstream-service-time", "431"),
+    ("server", "envoy"),
+];
 
 fn attributes() -> Struct {
     let fields = [

@@ -4,11 +4,11 @@ use std::fs;
 use std::io;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use serde::Serialize;
 
 use crate::Failure;
 use crate::driver::{Address, Load, drive};
+use crate::exchange::Question;
 
 /// Ticks a second in /proc: the kernel's USER_HZ, 100 on every architecture that Envoy runs on.
 const USER_HZ: f64 = 100.0;
@@ -33,7 +33,7 @@ pub(crate) struct Round {
 pub(crate) async fn round(
     pid: u32,
     address: &Address,
-    question: &Bytes,
+    question: &Question,
     load: Load,
 ) -> Result<Round, Failure> {
     let cpu = cpu_seconds(pid)?;
@@ -52,7 +52,10 @@ pub(crate) async fn round(
 }
 
 /// utime and stime of all threads of a process: fields 14 and 15 of proc_pid_stat(5).
-fn cpu_seconds(pid: u32) -> io::Result<f64> {
+///
+/// # Errors
+/// When there is no such process.
+pub(crate) fn cpu_seconds(pid: u32) -> io::Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let broken = || io::Error::new(io::ErrorKind::InvalidData, "unknown layout of /proc/<pid>/stat");
     // The name, field 2, may hold blanks and brackets; the fields behind the last bracket hold none.

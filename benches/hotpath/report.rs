@@ -35,19 +35,27 @@ impl Row {
         naive: Option<&[Round]>,
     ) -> Self {
         let of = |figure: fn(&Round) -> f64| median(rounds.iter().map(figure));
-        // By pairs of one round: whatever else the machine does then weighs on both.
-        let ratio =
-            |naive: &[Round]| median(rounds.iter().zip(naive).map(|(own, naive)| own.cpu_us / naive.cpu_us));
         Self {
             server,
             transport,
             cpu_us: of(|round| round.cpu_us),
-            ratio_to_naive: naive.map(ratio),
+            ratio_to_naive: naive.map(|naive| ratio(&rounds, naive)),
             p50_us: of(|round| round.p50_us),
             p99_us: of(|round| round.p99_us),
             rounds,
         }
     }
+
+    /// The CPU of this one by that of the one whose `rounds` these are.
+    #[must_use]
+    pub(crate) fn ratio_to(&self, rounds: &[Round]) -> f64 {
+        ratio(&self.rounds, rounds)
+    }
+}
+
+/// Median by pairs of one round: whatever else the machine does then weighs on both.
+fn ratio(one: &[Round], other: &[Round]) -> f64 {
+    median(one.iter().zip(other).map(|(one, other)| one.cpu_us / other.cpu_us))
 }
 
 /// The rows for people; also good Markdown.

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::Failure;
 use crate::caller::{AUDIENCE, Issuer};
 use crate::driver::Address;
-use crate::exchange::CLUSTER;
+use crate::exchange::{CLUSTER, Question};
 use crate::noop::KEY;
 
 /// How long a server may take to say that it listens.
@@ -30,6 +30,10 @@ pub(crate) enum Kind {
     Tuned,
     /// The real server: a JWT from the cache, the MFA rule, an API key.
     Bouncer,
+    /// The same with a token of an OAuth2 server in the place of the key.
+    Token,
+    /// The same, and the headers of the provider's answer are looked at.
+    Feedback,
 }
 
 /// A server that runs until this is dropped.
@@ -42,6 +46,18 @@ pub(crate) struct Server {
 }
 
 impl Kind {
+    /// All of them, in the order in which a round drives them.
+    pub(crate) const ALL: [Self; 5] = [Self::Naive, Self::Tuned, Self::Bouncer, Self::Token, Self::Feedback];
+
+    /// What it is asked.
+    #[must_use]
+    pub(crate) fn asks(self, question: &Question) -> Question {
+        match self {
+            Self::Feedback => question.clone().with_response(),
+            Self::Naive | Self::Tuned | Self::Bouncer | Self::Token => question.clone(),
+        }
+    }
+
     /// As in `--servers` and in the table.
     #[must_use]
     pub(crate) fn name(self) -> &'static str {
@@ -49,6 +65,8 @@ impl Kind {
             Self::Naive => "naive",
             Self::Tuned => "tuned",
             Self::Bouncer => "bouncer",
+            Self::Token => "token",
+            Self::Feedback => "feedback",
         }
     }
 
@@ -63,8 +81,8 @@ impl Kind {
                 let program = build_tuned().await?;
                 start(&program, [OsStr::new("serve"), folder.join("tuned.sock").as_os_str()], 2).await
             }
-            Self::Bouncer => {
-                let config = configure(folder, issuer)?;
+            Self::Bouncer | Self::Token | Self::Feedback => {
+                let config = self.configure(&folder.join(self.name()), issuer)?;
                 let arguments = ["serve", "--log-format", "json", "--config"].map(OsStr::new);
                 let program = Path::new(env!("CARGO_BIN_EXE_bouncer"));
                 start(program, arguments.into_iter().chain([config.as_os_str()]), 2).await
@@ -143,16 +161,29 @@ async fn build_tuned() -> Result<PathBuf, Failure> {
         .ok_or_else(|| "cargo did not build noop_tuned".into())
 }
 
-/// Writes bouncer's configuration and its secret.
-fn configure(folder: &Path, issuer: &Issuer) -> Result<PathBuf, Failure> {
-    let secret = folder.join("secrets/openai-key");
-    fs::create_dir_all(&secret)?;
-    fs::write(secret.join("api_key"), KEY.as_bytes())?;
-    let socket = folder.join("bouncer.sock");
-    let Issuer { issuer, jwks_uri, .. } = issuer;
-    let config = folder.join("bouncer.yaml");
-    let text = format!(
-        r#"listen:
+impl Kind {
+    /// Writes bouncer's configuration and its secret.
+    fn configure(self, folder: &Path, issuer: &Issuer) -> Result<PathBuf, Failure> {
+        let secret = folder.join("secrets/openai-credential");
+        fs::create_dir_all(&secret)?;
+        let Issuer { issuer, jwks_uri, token_endpoint, .. } = issuer;
+        let of_token = |feedback: &str| {
+            format!("auth_type: oauth2\n    token_endpoint: {token_endpoint}\n    feedback: {feedback}")
+        };
+        let credential = match self {
+            Self::Naive | Self::Tuned | Self::Bouncer => "auth_type: api_key".to_owned(),
+            Self::Token => of_token("off"),
+            Self::Feedback => of_token("answer"),
+        };
+        for (key, value) in
+            [("api_key", KEY.as_str()), ("client_id", "bench"), ("client_secret", "secret of bench")]
+        {
+            fs::write(secret.join(key), value)?;
+        }
+        let socket = folder.join("bouncer.sock");
+        let config = folder.join("bouncer.yaml");
+        let text = format!(
+            r#"listen:
   grpc: ["127.0.0.1:0", "unix:{socket}"]
 admin:
   listen: 127.0.0.1:0
@@ -168,8 +199,8 @@ mfa:
 providers:
   - name: openai-prod
     provider: openai
-    auth_type: api_key
-    credential_ref: openai-key
+    {credential}
+    credential_ref: openai-credential
     mfa_required: true
     match:
       cluster: [{CLUSTER}]
@@ -177,8 +208,9 @@ secrets:
   store: file
   file: {{root: secrets}}
 "#,
-        socket = socket.display(),
-    );
-    fs::write(&config, text)?;
-    Ok(config)
+            socket = socket.display(),
+        );
+        fs::write(&config, text)?;
+        Ok(config)
+    }
 }

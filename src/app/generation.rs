@@ -1,34 +1,28 @@
 //! From a valid configuration to a generation that can serve, carrying over what did not change.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use thiserror::Error;
 
-use super::secret::load;
-use crate::config::{Config, CredentialSettings, ProviderEntry};
+use super::credentials::{Credentials, Readings};
+use crate::config::{Config, CredentialSettings};
 use crate::envoy::Generation;
 use crate::identity::Callers;
 use crate::outbound::{Http, KeySetRefresher, spawn_key_sets};
 use crate::pipeline::Snapshot;
-use crate::provider::{Catalog, ProviderKind};
+use crate::provider::Catalog;
 use crate::secrets::FileSecrets;
-use crate::telemetry::{Metrics, RefreshReason, RefreshResult};
-use crate::token::{Handle, Rotation, Store};
+use crate::telemetry::Metrics;
+use crate::token::{Slot, Store};
 
-/// Makes generations. Knows the handles of the last one, so that a reload loses no credential that is in use.
+/// Makes generations.
 #[derive(Debug)]
 pub(super) struct Builder {
     http: Http,
     metrics: Arc<Metrics>,
-    last: Mutex<Last>,
-}
-
-#[derive(Debug, Default)]
-struct Last {
-    generation: u64,
-    handles: HashMap<Arc<str>, (ProviderKind, CredentialSettings, Arc<Handle>)>,
+    credentials: Credentials,
+    generation: AtomicU64,
 }
 
 /// A provider whose secret cannot be used, for `/readyz`.
@@ -40,8 +34,8 @@ pub(super) type SecretFaults = Vec<String>;
 pub struct Conflicts(String);
 
 impl Builder {
-    pub(super) fn new(http: Http, metrics: Arc<Metrics>) -> Self {
-        Self { http, metrics, last: Mutex::default() }
+    pub(super) fn new(http: Http, metrics: Arc<Metrics>, credentials: Credentials) -> Self {
+        Self { http, metrics, credentials, generation: AtomicU64::new(0) }
     }
 
     /// Builds the generation of `config`. Keys and verified tokens are those of `previous` where the callers are the same.
@@ -55,56 +49,40 @@ impl Builder {
             Conflicts(conflicts.iter().map(|conflict| conflict.fact.as_str()).collect::<Vec<_>>().join(", "))
         })?;
         let (callers, key_sets) = self.callers(config, previous);
-        let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let handles: Vec<_> = config.providers.iter().map(|entry| last.handle(entry)).collect();
-        last.handles = config
-            .providers
+        let (slots, faults) = self.credentials(config);
+        let generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
+        let names = catalog.providers().iter().map(|provider| Arc::clone(&provider.name));
+        let named: Vec<_> = names.zip(slots.iter().cloned()).collect();
+        let counted: Vec<_> = named
             .iter()
-            .zip(&handles)
-            .map(|(entry, handle)| {
-                let ProviderEntry { provider, credential } = entry;
-                (Arc::clone(&provider.name), (provider.kind, credential.clone(), Arc::clone(handle)))
-            })
+            .map(|(name, slot)| (slot.clone(), Arc::clone(self.metrics.for_token(name).tally())))
             .collect();
-        last.generation += 1;
-        let tokens = Store::new(handles);
-        let faults = self.secrets(config, &tokens);
-        let generation = last.generation;
+        self.metrics.watch_tokens(named);
         let snapshot = Snapshot {
             generation,
             catalog,
             credential_headers: credential_headers(&callers, config),
             callers,
-            tokens,
+            tokens: Store::counting(counted, self.credentials.fingerprints().clone()),
+            feedback: config.providers.iter().map(|entry| entry.feedback).collect(),
             on_no_provider: config.on_no_provider,
         };
         Ok((Generation::new(snapshot, key_sets, &self.metrics), faults))
     }
 
-    /// Reads every secret into the handles of `tokens`.
-    pub(super) fn secrets(&self, config: &Config, tokens: &Store) -> SecretFaults {
-        let store = FileSecrets::new(config.store.root.clone());
-        let mut faults = SecretFaults::new();
-        for (index, entry) in config.providers.iter().enumerate() {
-            let Some(handle) = tokens.handle(index) else { continue };
-            let provider = &*entry.provider.name;
-            let (reason, result) = match load(entry, handle, &store) {
-                Ok(Rotation::Unchanged) => continue,
-                Ok(Rotation::First) => (RefreshReason::FirstUse, RefreshResult::Ok),
-                Ok(Rotation::Rotated) => {
-                    tracing::info!(provider, "secret rotated");
-                    (RefreshReason::SecretChanged, RefreshResult::Ok)
-                }
-                Err(fault) => {
-                    tracing::warn!(provider, %fault, "secret cannot be used; the last good one stays");
-                    faults.push(format!("provider {provider}: {fault}"));
-                    (RefreshReason::SecretChanged, RefreshResult::Failed)
-                }
-            };
-            self.metrics.token_refresh(provider, reason, result);
-            self.metrics.token_expiry(provider, handle.expires_at());
-        }
-        faults
+    /// Reads every secret. The slots are those that the entries had before, where they are the same.
+    pub(super) fn credentials(&self, config: &Config) -> (Vec<Slot>, SecretFaults) {
+        let store = Arc::new(FileSecrets::new(config.store.root.clone()));
+        self.credentials.store_in(Arc::clone(&store) as _);
+        let (mut faults, mut readings) = (SecretFaults::new(), Readings::new());
+        let slots = config.providers.iter().map(|entry| {
+            let (slot, fault) = self.credentials.slot(entry, &*store, &mut readings);
+            faults.extend(fault.map(|fault| format!("provider {}: {fault}", entry.provider.name)));
+            slot
+        });
+        let slots = slots.collect();
+        self.credentials.retain(&config.providers);
+        (slots, faults)
     }
 
     fn callers(&self, config: &Config, previous: Option<&Generation>) -> (Arc<Callers>, KeySetRefresher) {
@@ -132,27 +110,17 @@ impl Builder {
     }
 }
 
+/// Every header in which callers or this server send a credential.
 fn credential_headers(callers: &Callers, config: &Config) -> Vec<String> {
     let mut names = callers.token_headers().to_vec();
     for entry in &config.providers {
-        let CredentialSettings::ApiKey { placement, .. } = &entry.credential;
-        if !names.contains(&placement.header) {
-            names.push(placement.header.clone());
+        let name = match &entry.credential {
+            CredentialSettings::ApiKey { placement, .. } => placement.header.as_str(),
+            CredentialSettings::Token(_) => "authorization",
+        };
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
         }
     }
     names
-}
-
-impl Last {
-    /// The handle that the entry had before, if it is still the same credential.
-    fn handle(&self, entry: &ProviderEntry) -> Arc<Handle> {
-        match self.handles.get(&entry.provider.name) {
-            Some((kind, credential, handle))
-                if *kind == entry.provider.kind && *credential == entry.credential =>
-            {
-                Arc::clone(handle)
-            }
-            _ => Arc::default(),
-        }
-    }
 }

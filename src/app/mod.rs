@@ -1,9 +1,12 @@
 //! The composition root: a configuration becomes a running server.
 
+mod credentials;
 mod generation;
 mod reload;
+mod rotations;
 mod secret;
 mod standing;
+mod trial;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,19 +18,26 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use self::credentials::Credentials;
 use self::generation::Builder;
 pub use self::reload::Reloader;
+use self::rotations::Rotations;
 pub use self::secret::secret_faults;
+pub use self::trial::{NotTried, Obtained, Trial, TrialError, trial};
 use crate::admin;
-use crate::base::Clock;
+use crate::audit::Audit;
+use crate::base::{Clock, FingerprintKey};
+use crate::cache::Refresher;
 use crate::config::Config;
 use crate::envoy::{Current, labels};
 use crate::outbound::{Http, OutboundError};
+use crate::secrets::FileSecrets;
 use crate::serve::{
     Address, Drained, Health, ListenError, Services, Tls, TlsError, Workers, WorkersError, accept, bind,
     drain,
 };
 use crate::telemetry::{Metrics, install_panic_hook};
+use crate::token::{Outward, SecretFault, read_fingerprint_key};
 
 /// A running server. Dropping it stops it without a drain.
 #[derive(Debug)]
@@ -41,7 +51,15 @@ pub struct App {
     /// Acceptors, admin and the like; they end with the app.
     tasks: JoinSet<()>,
     grace: Duration,
+    refresher: Arc<Refresher>,
+    audit: Arc<Audit>,
 }
+
+/// How long exchanges that run may take to land: an answer on its way may hold the only refresh token that is still good.
+const LAST_EXCHANGES: Duration = Duration::from_secs(5);
+
+/// How long the last events may take to their sinks.
+const LAST_EVENTS: Duration = Duration::from_secs(5);
 
 /// Why the server does not start.
 #[derive(Debug, Error)]
@@ -59,6 +77,10 @@ pub enum StartError {
     Http(#[from] OutboundError),
     #[error("the compiled-in descriptors are damaged: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
+    #[error("the machine gives no random numbers")]
+    NoRandomness,
+    #[error("audit.fingerprint_key: {0}")]
+    FingerprintKey(#[from] SecretFault),
     #[error(transparent)]
     Generation(#[from] generation::Conflicts),
 }
@@ -88,7 +110,15 @@ impl App {
         };
         // Made before the secrets are read, so that no change falls in between.
         let watcher = reload::watcher(&config, tls.as_deref());
-        let builder = Builder::new(Http::new()?, Arc::clone(&metrics));
+        let http = Http::new()?;
+        let fingerprints = fingerprint_key(&config)?;
+        let audit = Arc::new(Audit::start(&config.audit, Arc::clone(&clock)));
+        metrics.watch_audit(Arc::clone(&audit));
+        let outward = Outward::new(http.clone(), Arc::clone(&clock));
+        let rotations = Arc::new(Rotations::new(Arc::clone(&metrics), Arc::clone(&audit)));
+        let credentials = Credentials::new(outward, fingerprints, rotations);
+        let refresher = Arc::clone(credentials.refresher());
+        let builder = Builder::new(http, Arc::clone(&metrics), credentials);
         let (generation, faults) = builder.build(&config, None)?;
         metrics.config_generation(generation.snapshot.generation);
         let current = Arc::new(Current::new(generation, clock, Arc::clone(&metrics), config.limits.clone()));
@@ -127,6 +157,8 @@ impl App {
             workers,
             tasks,
             grace: config.listen.shutdown_grace,
+            refresher,
+            audit,
         };
         Ok((app, reloader))
     }
@@ -146,7 +178,7 @@ impl App {
     /// Drains: health says NOT_SERVING, connections say GOAWAY, what is in flight is answered. What is not done after
     /// `listen.shutdown_grace` is cut off, which Envoy reads as an error.
     pub async fn shutdown(self) -> Shutdown {
-        let Self { health, standing, drained, workers, mut tasks, grace, .. } = self;
+        let Self { health, standing, drained, workers, mut tasks, grace, refresher, audit, .. } = self;
         standing.draining();
         health.draining().await;
         tracing::info!("draining");
@@ -158,6 +190,11 @@ impl App {
         if let Some(workers) = Arc::into_inner(workers) {
             workers.stop();
         }
+        let rest = tokio::time::timeout(LAST_EXCHANGES, refresher.rest()).await;
+        if rest.is_err() {
+            tracing::warn!("an exchange with an identity provider is cut off");
+        }
+        audit.close(LAST_EVENTS).await;
         outcome
     }
 }
@@ -169,6 +206,14 @@ pub enum Shutdown {
     Clean,
     /// `listen.shutdown_grace` was over first.
     CutOff,
+}
+
+/// The key of fingerprints: the installation's own, else one of this process.
+pub(crate) fn fingerprint_key(config: &Config) -> Result<FingerprintKey, StartError> {
+    match &config.audit.fingerprint_key {
+        Some(name) => Ok(read_fingerprint_key(&FileSecrets::new(config.store.root.clone()), name)?),
+        None => FingerprintKey::random().ok_or(StartError::NoRandomness),
+    }
 }
 
 /// Files and folders that the server lives on.

@@ -73,9 +73,9 @@ impl Reloader {
             Some(Err(faults)) => self.refuse(faults),
             None => self.refuse(Vec::new()),
         }
-        let (builder, config, generation) =
-            (Arc::clone(&self.builder), Arc::clone(&self.config), self.current.generation());
-        if let Some(faults) = aside(move || builder.secrets(&config, &generation.snapshot.tokens)).await {
+        let (builder, config) = (Arc::clone(&self.builder), Arc::clone(&self.config));
+        // The slots that this returns are those that serve.
+        if let Some((_slots, faults)) = aside(move || builder.credentials(&config)).await {
             self.standing.secrets(faults);
         }
     }
@@ -103,6 +103,9 @@ impl Reloader {
             tracing::warn!(
                 "listen, admin and limits (but max_token, verified_tokens) are taken at the next start only"
             );
+        }
+        if config.audit != self.config.audit {
+            tracing::warn!("audit is taken at the next start only");
         }
         // A new issuer's callers must not be refused for want of keys that are on their way.
         first_keys(&generation).await;

@@ -9,6 +9,7 @@ use super::generation::SecretFaults;
 use crate::admin::{Readiness, Standing};
 use crate::envoy::Current;
 use crate::serve::Health;
+use crate::token::Slot;
 
 /// How often a server that is not ready yet looks again.
 const LOOK: Duration = Duration::from_millis(50);
@@ -28,6 +29,7 @@ impl Watch {
     /// The drain begins.
     pub(super) fn draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
+        self.current.drain();
     }
 
     /// The secrets were read again.
@@ -58,15 +60,19 @@ impl Watch {
             }
         }
         let faults = self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let now = self.current.now().unix;
+        let now = self.current.now();
         let snapshot = &generation.snapshot;
-        let usable =
-            |index| snapshot.tokens.handle(index).is_some_and(|handle| handle.with(now, |_| ()).is_ok());
+        let usable = |index| snapshot.tokens.slot(index).is_some_and(|slot| slot.is_usable(now));
         let providers = snapshot.catalog.providers().len();
         if providers > 0 && !(0..providers).any(usable) {
             readiness.reasons.push("no provider has a usable credential".to_owned());
         }
         readiness.degraded.extend(faults);
+        for (index, provider) in snapshot.catalog.providers().iter().enumerate() {
+            if let Some(error) = snapshot.tokens.slot(index).and_then(Slot::trouble) {
+                readiness.degraded.push(format!("provider {}: token not refreshed: {error}", provider.name));
+            }
+        }
         readiness
     }
 

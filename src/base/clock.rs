@@ -21,6 +21,11 @@ pub struct Now {
 pub trait Clock: Send + Sync {
     /// Reads both clocks.
     fn now(&self) -> Now;
+
+    /// The calendar in milliseconds since the Unix epoch, for records that are put in order by it.
+    fn unix_millis(&self) -> u64 {
+        self.now().unix.0.saturating_mul(1_000)
+    }
 }
 
 /// The machine's clocks.
@@ -57,6 +62,12 @@ impl Clock for SystemClock {
         // A clock before 1970 reads as 1970: every token is then from the future and is refused.
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         Now { unix: UnixTime(unix), instant: Instant::now() }
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "this is the room that may")]
+    fn unix_millis(&self) -> u64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 }
 

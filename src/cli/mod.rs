@@ -1,7 +1,9 @@
 //! The commands, one file each.
 
+mod advice;
 mod check;
 mod serve;
+mod token;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,6 +38,13 @@ enum Command {
     },
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
+    /// Obtain a provider's credential once, now, as the server would, and print each leg of the way; never the credential.
+    Token {
+        /// The entry's name.
+        provider: String,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
     /// Run everything on this machine: Envoy, the server, a small identity provider, a small LLM provider.
     Demo(crate::demo::Args),
     /// Print a completion script.
@@ -72,6 +81,7 @@ pub fn main() -> ExitCode {
         Command::Serve { config } => serve::run(&config.path(), log_format),
         Command::Check { config, format } => check::run(&config.path(), format),
         Command::Schema => check::schema(),
+        Command::Token { provider, config } => token::run(&config.path(), &provider),
         Command::Demo(args) => serve::on_background(crate::demo::run(args)),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "bouncer", &mut std::io::stdout());

@@ -63,7 +63,12 @@ pub(super) fn run(path: &Path, format: LogFormat) -> ExitCode {
 /// The runtime of everything that is not a request.
 pub(super) fn on_background(work: impl Future<Output = ExitCode>) -> ExitCode {
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(work),
+        Ok(runtime) => {
+            let code = runtime.block_on(work);
+            // A file system that hangs must not hold up the end.
+            runtime.shutdown_background();
+            code
+        }
         Err(error) => {
             tracing::error!(%error, "cannot start the runtime");
             ExitCode::FAILURE

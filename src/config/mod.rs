@@ -4,6 +4,7 @@ mod settings;
 mod words;
 mod quantity;
 mod wire;
+mod environment;
 mod place;
 mod tree;
 mod raw;
@@ -13,6 +14,7 @@ mod limits;
 mod mfa;
 mod listen;
 mod callers;
+mod audit;
 mod matches;
 mod entry;
 mod files;
@@ -26,8 +28,8 @@ use std::path::PathBuf;
 pub use read::{from_text, load};
 pub use schema::schema;
 pub use settings::{
-    AdminSettings, Config, CredentialSettings, FileStore, Limits, Listen, ListenAddress, OnNoProvider,
-    ProviderEntry, ServerTls,
+    AdminSettings, Config, CredentialSettings, Feedback, FileStore, Limits, Listen, ListenAddress,
+    OnNoProvider, ProviderEntry, ServerTls,
 };
 
 /// Where the configuration lies when nobody says otherwise: `$BOUNCER_CONFIG`, else `/etc/bouncer/bouncer.yaml`.

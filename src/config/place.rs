@@ -130,6 +130,14 @@ impl<'a> At<'a> {
         self.note(Severity::Fault, self.spots().0, what.into(), allowed.into());
     }
 
+    /// Notes that what has to stand here does not. What had the wrong shape is told already.
+    pub(super) fn missing<T>(&self, allowed: &str) -> Option<T> {
+        if !self.was_skipped() {
+            self.fault("is missing", allowed.to_owned());
+        }
+        None
+    }
+
     /// Notes a fault at the key.
     pub(super) fn fault_at_key(&self, what: impl Into<String>, allowed: impl Into<Option<String>>) {
         self.note(Severity::Fault, self.spots().1, what.into(), allowed.into());

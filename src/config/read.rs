@@ -5,11 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::entry::{self, Around};
+use super::environment::Environment;
 use super::place::{At, Faults};
 use super::schema::Form;
 use super::settings::{Config, FileStore, OnNoProvider, ProviderEntry};
 use super::structure::{self, Checked};
-use super::{callers, files, limits, listen, mfa, raw, words};
+use super::{audit, callers, files, limits, listen, mfa, raw, words};
 use crate::base::{Fault, Place, Severity};
 use crate::provider::{Catalog, Provider};
 
@@ -18,9 +19,14 @@ use crate::provider::{Catalog, Provider};
 /// # Errors
 /// Every fault and every warning, in the order of files, lines and columns. At least one is a fault.
 pub fn load(path: &Path) -> Result<Config, Vec<Fault>> {
+    load_in(path, Environment::of_process())
+}
+
+/// The same in this environment.
+pub(super) fn load_in(path: &Path, environment: Environment) -> Result<Config, Vec<Fault>> {
     let faults = Faults::default();
     match files::read(&Arc::from(path), &faults) {
-        Some(text) => from_text(path, &text),
+        Some(text) => from_text_in(path, &text, environment),
         None => Err(faults.sorted()),
     }
 }
@@ -30,10 +36,15 @@ pub fn load(path: &Path) -> Result<Config, Vec<Fault>> {
 /// # Errors
 /// As [`load`].
 pub fn from_text(file: &Path, text: &str) -> Result<Config, Vec<Fault>> {
+    from_text_in(file, text, Environment::of_process())
+}
+
+/// The same in this environment.
+pub(super) fn from_text_in(file: &Path, text: &str, environment: Environment) -> Result<Config, Vec<Fault>> {
     let file: Arc<Path> = Arc::from(file);
     let faults = Faults::default();
     let config = structure::check(Form::Document, &file, text, &faults).and_then(|main| {
-        let config = document(&main, &faults);
+        let config = document(&main, environment, &faults);
         main.finish(&faults);
         config
     });
@@ -56,7 +67,7 @@ pub fn from_text(file: &Path, text: &str) -> Result<Config, Vec<Fault>> {
     }
 }
 
-fn document(main: &Checked, faults: &Faults) -> Option<Config> {
+fn document(main: &Checked, environment: Environment, faults: &Faults) -> Option<Config> {
     let raw: raw::Document = main.typed(faults)?;
     let at = At::root(&main.source, faults);
     let limits = limits::limits(raw.limits.as_ref(), &at.key("limits"));
@@ -68,11 +79,10 @@ fn document(main: &Checked, faults: &Faults) -> Option<Config> {
         // Where `callers` itself is broken nothing can be said.
         tokens: raw.callers.as_ref().is_none_or(|raw| raw.jwt.is_some())
             || at.key("callers").key("jwt").was_skipped(),
+        environment,
     };
     let callers = raw.callers.and_then(|raw| callers::callers(raw, &limits, &at.key("callers")));
-    if raw.audit.is_some() {
-        at.key("audit").warning("has no effect in this version: nothing is audited yet", None);
-    }
+    let audit = raw.audit.map(|raw| audit::audit(&raw, &at.key("audit"))).unwrap_or_default();
     let providers_dir = raw.providers_dir.map(|text| at.relative(&text));
     let providers = providers(providers_dir.as_deref(), raw.providers, &around, &at);
     Some(Config {
@@ -87,6 +97,7 @@ fn document(main: &Checked, faults: &Faults) -> Option<Config> {
         callers: callers?,
         providers,
         store: store(raw.secrets, &at),
+        audit,
         on_no_provider: match raw.on_no_provider {
             None | Some(raw::OnNoProvider::Deny) => OnNoProvider::Deny,
             Some(raw::OnNoProvider::Pass) => OnNoProvider::Pass,

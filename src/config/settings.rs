@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::audit::AuditSettings;
 use crate::base::Fault;
 use crate::identity::CallersSettings;
 use crate::provider::{ApiKeyPlacement, Provider};
+use crate::token::TokenSettings;
 
 /// A whole configuration: the file, and the entries of `providers_dir`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub struct Config {
     pub providers: Vec<ProviderEntry>,
     /// Where plain names of `credential_ref` are looked up.
     pub store: FileStore,
+    /// Where audit events go.
+    pub audit: AuditSettings,
     /// What happens to a request that is nobody's.
     pub on_no_provider: OnNoProvider,
     /// Bounds.
@@ -80,6 +84,10 @@ pub struct ProviderEntry {
     pub provider: Provider,
     /// Where its credential comes from.
     pub credential: CredentialSettings,
+    /// What becomes of the provider's refusals of it.
+    pub feedback: Feedback,
+    /// Whether its rotations are audited.
+    pub audit_on_rotate: bool,
 }
 
 /// How the credential of an entry is made, by auth type.
@@ -92,6 +100,20 @@ pub enum CredentialSettings {
         /// `api_key.header` and `.prefix`, else the provider's own.
         placement: ApiKeyPlacement,
     },
+    /// Every auth type whose credential is a token.
+    Token(Box<TokenSettings>),
+}
+
+/// What becomes of the provider's refusals of our credential.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Feedback {
+    /// They are not looked at.
+    #[default]
+    Off,
+    /// The credential is renewed; the caller sees the provider's own answer.
+    Observe,
+    /// The credential is renewed; the caller, whose own token was fine, sees 503 or 502 instead of the provider's 401.
+    Answer,
 }
 
 /// `secrets.file`.

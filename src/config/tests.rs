@@ -23,7 +23,8 @@ fn cases() -> Vec<PathBuf> {
 }
 
 fn outcome(case: &Path) -> (Option<Config>, String) {
-    let (config, faults) = match load(&case.join("bouncer.yaml")) {
+    let loaded = read::load_in(&case.join("bouncer.yaml"), environment::Environment::default());
+    let (config, faults) = match loaded {
         Ok(config) => {
             let warnings = config.warnings.clone();
             (Some(config), warnings)
@@ -151,13 +152,15 @@ fn a_complete_document_becomes_what_it_says() {
     assert_eq!(config.callers.mtls.unwrap().from, CertificateSource::Xfcc);
     assert_eq!((config.callers.max_token, config.callers.verified_tokens), (8 << 10, 1000));
     let names: Vec<&str> = config.providers.iter().map(|entry| &*entry.provider.name).collect();
-    assert_eq!(names, ["anthropic", "openai", "azure-key", "custom-vllm"]);
-    let azure = &config.providers[2];
+    assert_eq!(names, ["anthropic", "custom-openai", "openai", "azure-key", "custom-vllm"]);
+    let azure = &config.providers[3];
     assert_eq!((azure.provider.kind, azure.provider.auth), (ProviderKind::AzureOpenAi, AuthType::ApiKey));
     let rule = azure.provider.mfa.clone().unwrap();
     assert_eq!((rule.amr, rule.acr_values), (vec![], vec!["phr".to_owned()]));
     assert_eq!(rule.max_age, Some(Duration::from_secs(900)));
-    let CredentialSettings::ApiKey { credential_ref, placement } = &config.providers[3].credential;
+    let CredentialSettings::ApiKey { credential_ref, placement } = &config.providers[4].credential else {
+        panic!("an API key")
+    };
     assert_eq!(
         (credential_ref.as_str(), placement.header.as_str(), placement.prefix.as_str()),
         ("vllm", "x-vllm-key", "")
@@ -264,7 +267,8 @@ proptest! {
 
     #[test]
     fn no_damaged_document_panics(cut in any::<(prop::sample::Index, u8)>(), put in "[ -~\n]{0,6}") {
-        let mut text = fs::read_to_string(fixtures().join("good-complete/bouncer.yaml")).unwrap();
+        let case = ["good-complete", "good-tokens"][usize::from(cut.1 % 2)];
+        let mut text = fs::read_to_string(fixtures().join(case).join("bouncer.yaml")).unwrap();
         let at = cut.0.index(text.len());
         let end = (at + usize::from(cut.1 % 40)).min(text.len());
         text.replace_range(at..end, &put);

@@ -6,7 +6,9 @@ use url::{Host, Url};
 
 use super::place::At;
 
-const URLS: &str = "https://host/path, or http:// to a loopback address; no user, query or fragment";
+/// What [`url`] takes, for faults.
+pub(super) const URLS: &str =
+    "https://host/path, or http:// to a loopback address; no user, query or fragment";
 
 /// Names that Envoy or HTTP itself sets or refuses to let anybody set, so that no credential can travel in them.
 const FOREIGN: [&str; 14] = [
@@ -38,7 +40,26 @@ pub(super) fn url(text: &str, at: &At<'_>) -> Option<Url> {
     }
 }
 
-fn parse(text: &str) -> Result<Url, &'static str> {
+/// The same, where a text has a default that is no such URL: the services of a machine itself speak http.
+pub(super) fn url_or(text: Option<&str>, default: &str, at: &At<'_>) -> Option<Url> {
+    match text {
+        Some(text) if Url::parse(text) != Url::parse(default) => match parse(text) {
+            Ok(url) => Some(url),
+            Err(what) => {
+                at.fault(what, format!("{default}, or {URLS}"));
+                None
+            }
+        },
+        None if at.was_skipped() => None,
+        _ => Url::parse(default).ok(),
+    }
+}
+
+/// The same, for who words the fault.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn parse(text: &str) -> Result<Url, &'static str> {
     // The parser of the URL standard mends blanks, backslashes and line breaks; an issuer is compared as it is written.
     if !text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
         return Err("has a blank, a backslash or a character outside ASCII");
@@ -102,7 +123,38 @@ pub(super) fn header_name(text: &str, at: &At<'_>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
     use super::*;
+    use crate::config::place::{Faults, Source};
+    use crate::config::tree;
+
+    #[test]
+    fn the_machines_own_service_is_the_only_other_http() {
+        let default = "http://metadata.google.internal";
+        let source = Source {
+            file: Path::new("b.yaml").into(),
+            root: tree::parse("a: b").unwrap().0,
+            skipped: BTreeSet::new(),
+        };
+        for (text, expected) in [
+            (None, Some("http://metadata.google.internal/")),
+            (Some(default), Some("http://metadata.google.internal/")),
+            (Some("http://metadata.google.internal/"), Some("http://metadata.google.internal/")),
+            (Some("http://127.0.0.1:8080"), Some("http://127.0.0.1:8080/")),
+            (Some("https://metadata.example.com/x"), Some("https://metadata.example.com/x")),
+            (Some("http://metadata.google.internal/x"), None),
+            (Some("http://metadata.google.internal:8080"), None),
+            (Some("http://metadata.google.internal.example.com"), None),
+            (Some("http://169.254.169.254"), None),
+        ] {
+            let faults = Faults::default();
+            let url = url_or(text, default, &At::root(&source, &faults));
+            assert_eq!(url.as_ref().map(Url::as_str), expected, "{text:?}");
+            assert_eq!(faults.any(), expected.is_none(), "{text:?}");
+        }
+    }
 
     #[test]
     fn only_https_and_http_to_loopback_are_urls() {

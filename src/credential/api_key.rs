@@ -1,7 +1,6 @@
 //! A static API key as header lines.
 
 use bytes::Bytes;
-use smallvec::smallvec;
 use thiserror::Error;
 
 use super::Credential;
@@ -43,14 +42,10 @@ impl ApiKey {
         kind: ProviderKind,
         placement: &ApiKeyPlacement,
     ) -> Result<Credential, ApiKeyError> {
-        let mut credential = Credential {
-            set: smallvec![SetHeader {
-                name: Bytes::from(placement.header.clone()),
-                value: sensitive("api_key", &placement.prefix, &self.key)?,
-            }],
-            default: smallvec![],
-            expires_at: self.expires_at,
-        };
+        let mut set = vec![SetHeader {
+            name: Bytes::from(placement.header.clone()),
+            value: sensitive("api_key", &placement.prefix, &self.key)?,
+        }];
         if kind == ProviderKind::OpenAi {
             for (name, field, value) in [
                 ("openai-organization", "organization", &self.organization),
@@ -58,17 +53,22 @@ impl ApiKey {
             ] {
                 if let Some(value) = value {
                     let value = sensitive(field, "", value)?;
-                    credential.set.push(SetHeader { name: Bytes::from_static(name.as_bytes()), value });
+                    set.push(SetHeader { name: Bytes::from_static(name.as_bytes()), value });
                 }
             }
         }
-        if kind == ProviderKind::Anthropic {
-            // Anthropic refuses a request without a version; SDKs send one, curl does not.
-            let value = HeaderValue::Plain("2023-06-01");
-            credential.default.push(SetHeader { name: Bytes::from_static(b"anthropic-version"), value });
-        }
-        Ok(credential)
+        let default = match kind {
+            ProviderKind::Anthropic => Box::new([anthropic_version()]) as Box<[SetHeader]>,
+            _ => Box::default(),
+        };
+        Ok(Credential { set: set.into(), default, listed: None })
     }
+}
+
+/// Anthropic refuses a request without a version; SDKs send one, curl does not.
+pub(super) fn anthropic_version() -> SetHeader {
+    let value = HeaderValue::Plain(Bytes::from_static(b"2023-06-01"));
+    SetHeader { name: Bytes::from_static(b"anthropic-version"), value }
 }
 
 fn sensitive(field: &'static str, prefix: &str, value: &Secret<String>) -> Result<HeaderValue, ApiKeyError> {
@@ -113,7 +113,6 @@ mod tests {
             credential.set.iter().all(|set| matches!(set.value, HeaderValue::Sensitive(_))),
             "a key is never plain"
         );
-        assert_eq!(credential.expires_at, key.expires_at);
         assert_eq!(!credential.default.is_empty(), kind == ProviderKind::Anthropic);
     }
 

@@ -2,34 +2,43 @@
 
 mod api_key;
 mod attach;
+mod bearer;
 
 pub use api_key::{ApiKey, ApiKeyError};
 pub use attach::{attach, strip};
+pub use bearer::{Bearer, BearerError};
 
-use smallvec::SmallVec;
-
-use crate::base::UnixTime;
-use crate::request::{HeaderValue, Headers, SetHeader};
+use crate::base::{Fingerprint, FingerprintKey};
+use crate::request::{HeaderValue, SetHeader};
 
 /// Header lines of one credential, made when it changes and shared by every request until then.
 #[derive(Clone, Debug)]
 pub struct Credential {
     /// Lines that are always set, the key itself first.
-    pub set: SmallVec<[SetHeader; 3]>,
+    pub set: Box<[SetHeader]>,
     /// Lines that are set only where the caller sent none (`anthropic-version`).
-    pub default: SmallVec<[SetHeader; 1]>,
-    /// Until when it may be used; none for a key without an end.
-    pub expires_at: Option<UnixTime>,
+    pub default: Box<[SetHeader]>,
+    /// What is added to a list that the caller may have begun.
+    pub listed: Option<Listed>,
+}
+
+/// A member of a header's comma-separated list (`anthropic-beta`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Lower-case name of the header.
+    pub name: &'static str,
+    /// The member.
+    pub member: &'static str,
 }
 
 impl Credential {
-    /// Whether this very credential stands among `headers`: its first line, the key. The others (an organization) are
-    /// known to callers too, and SDKs send them.
+    /// The name of this credential: of its first line, the key itself, as it stands on a request. The others (an
+    /// organization) are known to callers too, and SDKs send them.
     #[must_use]
-    pub fn is_on(&self, headers: &Headers<'_>) -> bool {
-        self.set.first().is_some_and(|key| match (&key.value, str::from_utf8(&key.name)) {
-            (HeaderValue::Sensitive(secret), Ok(name)) => headers.all(name).any(|value| secret.is(value)),
-            _ => false,
+    pub fn fingerprint(&self, key: &FingerprintKey) -> Fingerprint {
+        key.of(match self.set.first().map(|line| &line.value) {
+            Some(HeaderValue::Sensitive(secret)) => secret.expose(),
+            _ => &[],
         })
     }
 }

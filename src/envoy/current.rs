@@ -1,14 +1,15 @@
 //! What both protocols share: the generation that serves, the clock, the deadlines, the counters.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use crate::base::{Clock, Now};
+use crate::base::{Clock, Fingerprint, Now};
 use crate::config::Limits;
 use crate::outbound::KeySetRefresher;
-use crate::pipeline::{Code, Outcome, Owner, Refusal, Snapshot, Wait};
+use crate::pipeline::{Code, Outcome, Owner, Patience, Refusal, Snapshot, Wait};
 use crate::telemetry::{Counted, Labels, Metrics, RequestMetrics, Service, Throttle};
 
 /// The closed sets of label values that come from here.
@@ -44,6 +45,8 @@ pub struct Current {
     metrics: Arc<Metrics>,
     limits: Limits,
     refusals: Throttle,
+    rejections: Throttle,
+    draining: AtomicBool,
 }
 
 impl Generation {
@@ -73,8 +76,15 @@ impl Current {
     /// A server that starts with `generation`.
     #[must_use]
     pub fn new(generation: Generation, clock: Arc<dyn Clock>, metrics: Arc<Metrics>, limits: Limits) -> Self {
-        let refusals = Throttle::per_second(50);
-        Self { generation: ArcSwap::from_pointee(generation), clock, metrics, limits, refusals }
+        Self {
+            generation: ArcSwap::from_pointee(generation),
+            clock,
+            metrics,
+            limits,
+            refusals: Throttle::per_second(50),
+            rejections: Throttle::per_second(10),
+            draining: AtomicBool::new(false),
+        }
     }
 
     /// The generation that serves now.
@@ -86,6 +96,16 @@ impl Current {
     /// Puts the next generation in place. Requests that are being decided keep theirs.
     pub fn replace(&self, generation: Generation) {
         self.generation.store(Arc::new(generation));
+    }
+
+    /// The server is going: streams on which only a response is waited for end.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the server is going.
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
     }
 
     /// The clocks.
@@ -110,12 +130,29 @@ impl Current {
         &self.limits
     }
 
+    /// The time at which a request that came at `since` is decided: the same, unless it waited.
+    pub(super) fn at(&self, since: Now, patience: Patience) -> Now {
+        match patience {
+            Patience::Fresh => since,
+            Patience::Keys | Patience::Spent => self.now(),
+        }
+    }
+
+    /// How long a request that came at `since` may wait yet, for all that it waits for together.
+    pub(super) fn patience(&self, since: Now) -> Duration {
+        self.limits.patience.saturating_sub(self.now().instant.saturating_duration_since(since.instant))
+    }
+
     /// Waits for what a request asked for, not longer than it may.
     pub(super) async fn wait(generation: Arc<Generation>, wait: Wait, patience: Duration) {
+        // Whatever comes of it, the request is decided again with what is there then.
         match wait {
-            // Whatever comes of it, the request is decided again with the keys that are there then.
             Wait::KeySet { issuer } => {
                 let _refreshed = tokio::time::timeout(patience, generation.key_sets.refreshed(issuer)).await;
+            }
+            Wait::Credential { provider } => {
+                let _renewed =
+                    tokio::time::timeout(patience, generation.snapshot.tokens.renewed(provider)).await;
             }
         }
     }
@@ -153,6 +190,14 @@ impl Current {
         }
     }
 
+    /// Tells the operator of a refusal of the provider's. Nothing of what it said is told: it may repeat the key.
+    pub(super) fn tell_rejection(&self, told: &Rejected<'_>) {
+        let Rejected { provider, status, credential, action, request_id } = told;
+        let Some(suppressed) = self.rejections.pass(self.now().instant) else { return };
+        let request_id = request_id.unwrap_or_default();
+        tracing::warn!(provider, status, %credential, action, request_id, suppressed, "refused by the provider");
+    }
+
     /// One line a refusal, but no more than the log can bear: a flood of bad tokens must not become a flood of lines.
     fn tell(&self, generation: &Generation, refusal: &Refusal, told: &Told<'_>) {
         let Some(suppressed) = self.refusals.pass(told.since.instant) else { return };
@@ -177,6 +222,17 @@ pub(super) struct Told<'a> {
     pub(super) since: Now,
     pub(super) method: &'a str,
     pub(super) path: &'a str,
+    pub(super) request_id: Option<&'a str>,
+}
+
+/// What a record says of a provider's refusal.
+pub(super) struct Rejected<'a> {
+    pub(super) provider: &'a str,
+    pub(super) status: u16,
+    /// Which credential it refused, as records of rotations name it.
+    pub(super) credential: Fingerprint,
+    /// What became of it.
+    pub(super) action: &'static str,
     pub(super) request_id: Option<&'a str>,
 }
 

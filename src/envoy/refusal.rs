@@ -23,7 +23,9 @@ impl Denied {
         if let Some(challenge) = refusal.www_authenticate() {
             headers.push(("www-authenticate", challenge.into()));
         }
-        if let Some(seconds) = code.retry_after_seconds() {
+        let known =
+            refusal.retry_after.map(|after| u32::try_from(after.as_secs()).unwrap_or(60).clamp(1, 60));
+        if let Some(seconds) = code.retry_after_seconds().map(|usual| known.unwrap_or(usual)) {
             headers.push(("retry-after", seconds.to_string().into()));
         }
         if let Some((name, value)) = refusal.dialect.error_header(code.status()) {

@@ -27,6 +27,20 @@ pub(super) mod pb {
                 }
             }
         }
+        pub mod extensions {
+            pub mod filters {
+                pub mod http {
+                    pub mod ext_proc {
+                        pub mod v3 {
+                            include!(concat!(
+                                env!("OUT_DIR"),
+                                "/envoy.extensions.filters.http.ext_proc.v3.rs"
+                            ));
+                        }
+                    }
+                }
+            }
+        }
         pub mod r#type {
             pub mod v3 {
                 include!(concat!(env!("OUT_DIR"), "/envoy.r#type.v3.rs"));

@@ -1,4 +1,4 @@
-//! Where an issuer's keys are (OpenID Connect Discovery 1.0 section 4), and the keys.
+//! Where an issuer's keys and its token endpoint are (OpenID Connect Discovery 1.0 section 4), and the keys.
 
 use serde::Deserialize;
 use url::Url;
@@ -12,7 +12,8 @@ const LIMIT: usize = 256 << 10;
 #[derive(Deserialize)]
 struct Discovery {
     issuer: String,
-    jwks_uri: String,
+    jwks_uri: Option<String>,
+    token_endpoint: Option<String>,
 }
 
 /// Fetches the issuer's current key set: from `jwks_uri`, else from where its discovery document says.
@@ -31,7 +32,24 @@ pub(super) async fn key_set(http: &Http, settings: &IssuerSettings) -> Result<Ke
     })
 }
 
+/// Where the issuer's tokens are obtained, as its discovery document says.
+///
+/// # Errors
+/// [`OutboundError`]: what was found out before may still hold.
+pub async fn token_endpoint(http: &Http, issuer: &str) -> Result<Url, OutboundError> {
+    let document = fetch(http, issuer).await?;
+    secure(document.token_endpoint.as_deref()).ok_or(OutboundError::InsecureTokenEndpoint)
+}
+
 async fn discover(http: &Http, issuer: &str) -> Result<Url, OutboundError> {
+    let document = fetch(http, issuer).await?;
+    match document.jwks_uri {
+        Some(uri) => secure(Some(&uri)).ok_or(OutboundError::InsecureJwksUri),
+        None => Err(OutboundError::Document),
+    }
+}
+
+async fn fetch(http: &Http, issuer: &str) -> Result<Discovery, OutboundError> {
     let base = issuer.strip_suffix('/').unwrap_or(issuer);
     let url = format!("{base}/.well-known/openid-configuration");
     let url = Url::parse(&url).map_err(|_| OutboundError::InsecureUrl)?;
@@ -41,8 +59,9 @@ async fn discover(http: &Http, issuer: &str) -> Result<Url, OutboundError> {
     if discovery.issuer != issuer {
         return Err(OutboundError::IssuerMismatch);
     }
-    match Url::parse(&discovery.jwks_uri) {
-        Ok(uri) if is_secure(&uri) => Ok(uri),
-        _ => Err(OutboundError::InsecureJwksUri),
-    }
+    Ok(discovery)
+}
+
+fn secure(uri: Option<&str>) -> Option<Url> {
+    Url::parse(uri?).ok().filter(is_secure)
 }

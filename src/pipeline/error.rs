@@ -20,6 +20,7 @@ pub enum Code {
     InvalidRequest,
     RequestTooLarge,
     CredentialUnavailable,
+    CredentialRejected,
     IdentityUnavailable,
     Misconfigured,
 }
@@ -69,6 +70,12 @@ pub enum Cause {
     /// There is no credential.
     #[error(transparent)]
     Credential(#[from] Unavailable),
+    /// The provider refused the credential, and there is another one or soon will be.
+    #[error("the provider refused the credential; the next one takes its place")]
+    CredentialReplaced,
+    /// The provider refused the credential, and another one of its kind would be refused as well.
+    #[error("the provider refused the credential, and renewing it would not help")]
+    CredentialRejected,
     /// Envoy's configuration sends the body in a mode in which an answer to the headers alone does not work.
     #[error("request_body_mode {0} is not served; set NONE")]
     BodyMode(&'static str),
@@ -82,7 +89,7 @@ pub enum Cause {
 
 impl Code {
     /// Every code, in the order of [`Code::index`].
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::MissingToken,
         Self::InvalidToken,
         Self::InsufficientUserAuthentication,
@@ -92,13 +99,14 @@ impl Code {
         Self::InvalidRequest,
         Self::RequestTooLarge,
         Self::CredentialUnavailable,
+        Self::CredentialRejected,
         Self::IdentityUnavailable,
         Self::Misconfigured,
     ];
 
     /// Their names in the same order, for labels.
     pub const NAMES: [&'static str; Self::ALL.len()] = {
-        let [a, b, c, d, e, f, g, h, i, j, k] = Self::ALL;
+        let [a, b, c, d, e, f, g, h, i, j, k, l] = Self::ALL;
         [
             a.as_str(),
             b.as_str(),
@@ -111,6 +119,7 @@ impl Code {
             i.as_str(),
             j.as_str(),
             k.as_str(),
+            l.as_str(),
         ]
     };
 
@@ -133,6 +142,7 @@ impl Code {
             Self::InvalidRequest => "invalid_request",
             Self::RequestTooLarge => "request_too_large",
             Self::CredentialUnavailable => "credential_unavailable",
+            Self::CredentialRejected => "credential_rejected",
             Self::IdentityUnavailable => "identity_unavailable",
             Self::Misconfigured => "misconfigured",
         }
@@ -147,6 +157,7 @@ impl Code {
             Self::MfaNotPossible | Self::Forbidden | Self::NoProvider => 403,
             Self::RequestTooLarge => 413,
             Self::Misconfigured => 500,
+            Self::CredentialRejected => 502,
             Self::CredentialUnavailable | Self::IdentityUnavailable => 503,
         }
     }
@@ -168,6 +179,9 @@ impl Code {
             Self::InvalidRequest => "The request is malformed or can be read in more than one way.",
             Self::RequestTooLarge => "The request body is larger than this gateway accepts.",
             Self::CredentialUnavailable => "The gateway has no usable credential for the provider right now.",
+            Self::CredentialRejected => {
+                "The provider does not accept the gateway's credential; tell the gateway's operator."
+            }
             Self::IdentityUnavailable => "The gateway cannot verify access tokens right now.",
             Self::Misconfigured => {
                 "The gateway is set up in a way that cannot serve this request; tell its operator."
@@ -202,7 +216,8 @@ impl Cause {
             },
             Self::StepUp => Code::InsufficientUserAuthentication,
             Self::Policy(Refused::MfaNotPossible) => Code::MfaNotPossible,
-            Self::Credential(_) => Code::CredentialUnavailable,
+            Self::Credential(_) | Self::CredentialReplaced => Code::CredentialUnavailable,
+            Self::CredentialRejected => Code::CredentialRejected,
             Self::UnknownProvider
             | Self::AmbiguousProvider
             | Self::RetryWithoutFacts
@@ -217,7 +232,7 @@ impl Cause {
     pub const fn owner(self) -> Owner {
         match self.code() {
             Code::IdentityUnavailable => Owner::Remote,
-            Code::CredentialUnavailable | Code::Misconfigured => Owner::Operator,
+            Code::CredentialUnavailable | Code::CredentialRejected | Code::Misconfigured => Owner::Operator,
             _ => Owner::Caller,
         }
     }

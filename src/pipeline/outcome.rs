@@ -1,11 +1,14 @@
 //! What becomes of a request.
 
-use super::{Cause, Code};
+use std::time::Duration;
+
+use super::{Cause, Code, Patience};
+use crate::base::Fingerprint;
 use crate::policy::StepUp;
 use crate::provider::Dialect;
 use crate::request::{HeaderMutation, VerifiedFacts};
 
-/// What a request can wait for before it is decided once more, with [`super::Patience::Spent`].
+/// What a request can wait for before it is decided once more, with the patience that is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
     /// A refresh of the keys of the issuer at this index.
@@ -13,6 +16,22 @@ pub enum Wait {
         /// Position in `callers.jwt`.
         issuer: usize,
     },
+    /// The token of the provider at this index.
+    Credential {
+        /// Position in `providers`.
+        provider: usize,
+    },
+}
+
+impl Wait {
+    /// What the request may wait for after this.
+    #[must_use]
+    pub const fn then(self) -> Patience {
+        match self {
+            Self::KeySet { .. } => Patience::Keys,
+            Self::Credential { .. } => Patience::Spent,
+        }
+    }
 }
 
 /// The answer, before it has a wire form.
@@ -22,6 +41,8 @@ pub enum Outcome<'a> {
     Attach {
         /// Index of the provider.
         provider: usize,
+        /// Which credential, to know it again when the provider refuses it.
+        credential: Fingerprint,
         /// Caller's credentials off, provider's on.
         mutation: HeaderMutation<'a>,
     },
@@ -49,13 +70,21 @@ pub struct Refusal {
     pub dialect: Dialect,
     /// What the caller has to reach, where that would help.
     pub step_up: Option<StepUp>,
+    /// When another try may succeed, where that is known better than by its code.
+    pub retry_after: Option<Duration>,
 }
 
 impl Refusal {
     /// A refusal in the format that most SDKs read, for requests that belong to no provider yet.
     #[must_use]
     pub fn early(cause: impl Into<Cause>) -> Self {
-        Self { cause: cause.into(), provider: None, dialect: Dialect::OpenAi, step_up: None }
+        Self {
+            cause: cause.into(),
+            provider: None,
+            dialect: Dialect::OpenAi,
+            step_up: None,
+            retry_after: None,
+        }
     }
 
     /// `WWW-Authenticate`, where the status is 401 (RFC 6750 section 3, RFC 9470 section 3).

@@ -1,20 +1,24 @@
 //! One request, one line: each stage once, in this order, no branch on the provider's kind.
 
 use super::{Cause, Outcome, Refusal, Snapshot, Wait};
-use crate::base::UnixTime;
+use crate::base::{Now, UnixTime};
+use crate::cache::Held;
 use crate::config::OnNoProvider;
-use crate::credential::{attach, strip};
+use crate::credential::{Credential, attach, strip};
 use crate::identity::{Caller, IdentityError, Presented};
 use crate::policy::{Decision, evaluate};
 use crate::provider::{Find, Provider};
 use crate::request::{Half, RequestView};
+use crate::token::Unavailable;
 
-/// Whether the request may still wait for the background side.
+/// What the request may still wait for on the background side. It waits for each thing once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {
     /// It has not waited yet.
     Fresh,
-    /// It has: what is missing now is refused.
+    /// It waited for keys, and may wait for a credential.
+    Keys,
+    /// It may not wait any more: what is missing now is refused.
     Spent,
 }
 
@@ -25,7 +29,7 @@ pub enum Patience {
 pub fn run<'a>(
     snapshot: &'a Snapshot,
     view: &RequestView<'a>,
-    now: UnixTime,
+    now: Now,
     patience: Patience,
 ) -> Result<Outcome<'a>, Wait> {
     match decide(snapshot, view, now, patience) {
@@ -43,14 +47,14 @@ enum Stop {
 fn decide<'a>(
     snapshot: &'a Snapshot,
     view: &RequestView<'a>,
-    now: UnixTime,
+    now: Now,
     patience: Patience,
 ) -> Result<Outcome<'a>, Stop> {
     // Whose request it is comes first: it reveals nothing, and the refusals that follow are worded for that provider's SDK.
     let Some(found) = find(snapshot, view)? else { return Ok(Outcome::Pass) };
     let stop = |cause: Cause| found.stop(cause, patience);
 
-    let caller = authenticate(snapshot, view, now).map_err(stop)?;
+    let caller = authenticate(snapshot, view, now.unix).map_err(stop)?;
 
     if view.half == Half::Downstream {
         let mutation = strip(&snapshot.credential_headers, &view.headers);
@@ -59,7 +63,7 @@ fn decide<'a>(
     let Found::Provider(index, provider) = found else { return Err(stop(Cause::NoProvider)) };
 
     // Policy before the credential: who may not have it never makes us fetch it.
-    let permit = match evaluate(provider.mfa.as_ref(), &caller, now) {
+    let permit = match evaluate(provider.mfa.as_ref(), &caller, now.unix) {
         Decision::Permit(permit) => permit,
         Decision::Refuse(refused) => return Err(stop(refused.into())),
         Decision::Challenge(step_up) => {
@@ -67,10 +71,22 @@ fn decide<'a>(
             return Err(Stop::Refuse(Box::new(refusal)));
         }
     };
-    let stripped = &snapshot.credential_headers;
-    let attached = snapshot.tokens.with(index, now, |credential| attach(&permit, credential, stripped, view));
-    let mutation = attached.map_err(|error| stop(error.into()))?;
-    Ok(Outcome::Attach { provider: index, mutation })
+    let (tokens, stripped) = (&snapshot.tokens, &snapshot.credential_headers);
+    let put_on = |held: &Held<Credential>| (attach(&permit, &held.value, stripped, view), held.id);
+    let attached = match patience {
+        Patience::Fresh | Patience::Keys => tokens.with(index, now, put_on),
+        Patience::Spent => tokens.with_last_good(index, now, put_on),
+    };
+    match attached {
+        Ok((mutation, credential)) => Ok(Outcome::Attach { provider: index, credential, mutation }),
+        Err(Unavailable::Awaited) if patience != Patience::Spent => {
+            Err(Stop::Wait(Wait::Credential { provider: index }))
+        }
+        Err(error) => {
+            let retry_after = tokens.retry_after(index, now);
+            Err(Stop::Refuse(Box::new(Refusal { retry_after, ..found.refusal(error.into()) })))
+        }
+    }
 }
 
 /// Whose request it is.
@@ -99,7 +115,8 @@ fn find<'a>(snapshot: &'a Snapshot, view: &RequestView<'a>) -> Result<Option<Fou
         Find::Nobody if view.half == Half::Downstream => Ok(Some(Found::NotYet)),
         // Not with a key of ours on it: an earlier attempt, or the request before an internal redirect, was somebody's.
         Find::Nobody
-            if snapshot.on_no_provider == OnNoProvider::Pass && !snapshot.tokens.any_is_on(&view.headers) =>
+            if snapshot.on_no_provider == OnNoProvider::Pass
+                && !snapshot.tokens.any_is_on(&view.headers, &snapshot.credential_headers) =>
         {
             Ok(None)
         }
@@ -117,7 +134,7 @@ fn authenticate(snapshot: &Snapshot, view: &RequestView<'_>, now: UnixTime) -> R
     // On a retry a filter on the upstream side sees the headers of the first attempt: our own credential, and nothing
     // of what the caller sent as proof. It is looked for before it could be taken for the caller's, after a failover
     // another provider's as well: a provider may trust the very issuer that callers come from.
-    if !(view.envoy.upstream && tokens.any_is_on(&view.headers)) {
+    if !(view.envoy.upstream && tokens.any_is_on(&view.headers, &snapshot.credential_headers)) {
         return Ok(callers.authenticate(view, Presented::Any, now)?);
     }
     // Envoy's word on the certificate still stands; nothing else does.
@@ -131,7 +148,7 @@ impl Found<'_> {
     fn refusal(self, cause: Cause) -> Refusal {
         match self {
             Self::Provider(index, provider) => {
-                Refusal { cause, provider: Some(index), dialect: provider.kind.dialect(), step_up: None }
+                Refusal { provider: Some(index), dialect: provider.kind.dialect(), ..Refusal::early(cause) }
             }
             Self::NotYet => Refusal::early(cause),
         }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::base::Secret;
+use crate::base::{Clock as _, FingerprintKey, ManualClock, Secret};
+use crate::cache::Handle;
 use crate::config::OnNoProvider;
 use crate::credential::ApiKey;
 use crate::identity::testing::{ISSUER, NOW, issuer, key_set, p256};
@@ -12,7 +13,7 @@ use crate::pipeline::Code;
 use crate::policy::MfaRule;
 use crate::provider::{AuthType, Catalog, Glob, Match, ProviderKind};
 use crate::request::{EnvoyFacts, Headers, NoMetadata, PeerFacts, RequestError};
-use crate::token::{Handle, Store, Unavailable};
+use crate::token::{Slot, Store, Unavailable};
 
 const KEY: &str = "sk-the-providers-own";
 
@@ -43,12 +44,13 @@ fn snapshot(on_no_provider: OnNoProvider, path_prefix: Option<&str>) -> Snapshot
         let handle = Handle::default();
         let key =
             ApiKey { key: Secret::new(KEY.to_owned()), organization: None, project: None, expires_at: None };
-        handle.rotate(key.credential(provider.kind, &provider.kind.api_key_placement()).unwrap());
-        Arc::new(handle)
+        put(&handle, &key, provider.kind);
+        Slot::Fixed(Arc::new(handle))
     });
     Snapshot {
         generation: 1,
-        tokens: Store::new(handles.collect::<Vec<_>>()),
+        tokens: Store::new(handles.collect::<Vec<_>>(), fingerprints()),
+        feedback: Box::default(),
         catalog: Catalog::new(providers).unwrap(),
         credential_headers: callers.token_headers().to_vec(),
         callers: Arc::new(callers),
@@ -75,6 +77,20 @@ const ASKED: Asked<'static> = Asked {
     upstream: false,
     half: Half::Whole,
 };
+
+fn now(unix: UnixTime) -> Now {
+    ManualClock::at(unix).now()
+}
+
+fn fingerprints() -> FingerprintKey {
+    FingerprintKey::new(&Secret::new(b"a key of tests".to_vec()))
+}
+
+fn put(handle: &Handle<Credential>, key: &ApiKey, kind: ProviderKind) {
+    let credential = key.credential(kind, &kind.api_key_placement()).unwrap();
+    let id = credential.fingerprint(&fingerprints());
+    handle.put(Held::new(credential, id, None));
+}
 
 fn view(asked: Asked<'_>) -> RequestView<'_> {
     let pseudo = [(":method", "POST"), (":authority", "llm.example"), (":path", asked.path)];
@@ -120,7 +136,7 @@ fn a_known_caller_gets_the_key_and_loses_the_token() {
     let (snapshot, token) = (snapshot(OnNoProvider::Deny, None), bearer("[]", "k1"));
     let lines = [("authorization", token.as_str()), ("X_Api_Key", "mine"), ("user-agent", "curl")];
     let view = view(Asked { lines: &lines, ..ASKED });
-    let outcome = run(&snapshot, &view, NOW, Patience::Fresh);
+    let outcome = run(&snapshot, &view, now(NOW), Patience::Fresh);
     let Ok(Outcome::Attach { mutation, .. }) = &outcome else { panic!("{outcome:?}") };
     assert!(mutation.remove.contains(&"X_Api_Key") && !mutation.remove.contains(&"user-agent"));
     attached(outcome);
@@ -129,7 +145,7 @@ fn a_known_caller_gets_the_key_and_loses_the_token() {
 #[test]
 fn nobody_gets_nothing() {
     let snapshot = snapshot(OnNoProvider::Deny, None);
-    refused(run(&snapshot, &view(ASKED), NOW, Patience::Fresh), IdentityError::Missing);
+    refused(run(&snapshot, &view(ASKED), now(NOW), Patience::Fresh), IdentityError::Missing);
 }
 
 #[test]
@@ -139,13 +155,15 @@ fn mfa_is_asked_of_people_and_never_of_workloads() {
     let asked = Asked { cluster: Some("chat-mfa"), ..ASKED };
     let lines = [("authorization", weak.as_str())];
     let asked_weakly = view(Asked { lines: &lines, ..asked });
-    let Ok(Outcome::Refuse(refusal)) = run(&snapshot, &asked_weakly, NOW, Patience::Fresh) else { panic!() };
+    let Ok(Outcome::Refuse(refusal)) = run(&snapshot, &asked_weakly, now(NOW), Patience::Fresh) else {
+        panic!()
+    };
     assert_eq!(refusal.cause.code(), Code::InsufficientUserAuthentication);
     assert!(refusal.www_authenticate().unwrap().contains("insufficient_user_authentication"));
     let lines = [("authorization", strong.as_str())];
-    attached(run(&snapshot, &view(Asked { lines: &lines, ..asked }), NOW, Patience::Fresh));
+    attached(run(&snapshot, &view(Asked { lines: &lines, ..asked }), now(NOW), Patience::Fresh));
     let workload = view(Asked { spiffe: Some("spiffe://mesh/app"), ..asked });
-    let Ok(Outcome::Refuse(refusal)) = run(&snapshot, &workload, NOW, Patience::Fresh) else { panic!() };
+    let Ok(Outcome::Refuse(refusal)) = run(&snapshot, &workload, now(NOW), Patience::Fresh) else { panic!() };
     assert_eq!((refusal.cause.code(), refusal.www_authenticate()), (Code::MfaNotPossible, None));
 }
 
@@ -155,9 +173,9 @@ fn a_retry_in_a_single_upstream_filter_serves_certificates_only() {
     let own = format!("Bearer {KEY}");
     let lines = [("authorization", own.as_str())];
     let retry = Asked { lines: &lines, upstream: true, ..ASKED };
-    refused(run(&snapshot, &view(retry), NOW, Patience::Fresh), Cause::RetryWithoutFacts);
+    refused(run(&snapshot, &view(retry), now(NOW), Patience::Fresh), Cause::RetryWithoutFacts);
     let workload = view(Asked { spiffe: Some("spiffe://mesh/app"), ..retry });
-    attached(run(&snapshot, &workload, NOW, Patience::Fresh));
+    attached(run(&snapshot, &workload, now(NOW), Patience::Fresh));
 }
 
 #[test]
@@ -171,10 +189,10 @@ fn our_own_token_on_a_retry_is_never_taken_for_the_callers() {
         expires_at: None,
     };
     let kind = ProviderKind::OpenAi;
-    snapshot.tokens.handle(0).unwrap().rotate(key.credential(kind, &kind.api_key_placement()).unwrap());
+    put(snapshot.tokens.slot(0).unwrap().handle(), &key, kind);
     let lines = [("authorization", token.as_str())];
     let retry = view(Asked { lines: &lines, upstream: true, ..ASKED });
-    refused(run(&snapshot, &retry, NOW, Patience::Fresh), Cause::RetryWithoutFacts);
+    refused(run(&snapshot, &retry, now(NOW), Patience::Fresh), Cause::RetryWithoutFacts);
 }
 
 #[test]
@@ -189,10 +207,14 @@ fn after_a_failover_the_first_providers_key_is_known_too() {
             project: None,
             expires_at: None,
         };
-        snapshot.tokens.handle(1).unwrap().rotate(other.credential(kind, &kind.api_key_placement()).unwrap());
+        put(snapshot.tokens.slot(1).unwrap().handle(), &other, kind);
         let lines = [("authorization", authorization.as_str())];
         let retry = view(Asked { lines: &lines, upstream: true, ..ASKED });
-        refused(run(&snapshot, &retry, NOW, Patience::Fresh), Cause::RetryWithoutFacts);
+        refused(run(&snapshot, &retry, now(NOW), Patience::Fresh), Cause::RetryWithoutFacts);
+        // It may be renewed between the two attempts.
+        let newer = ApiKey { key: Secret::new("sk-newer".to_owned()), ..other };
+        put(snapshot.tokens.slot(1).unwrap().handle(), &newer, kind);
+        refused(run(&snapshot, &retry, now(NOW), Patience::Fresh), Cause::RetryWithoutFacts);
     }
 }
 
@@ -201,7 +223,7 @@ fn a_caller_who_knows_the_key_is_still_nobody() {
     let snapshot = snapshot(OnNoProvider::Deny, None);
     let own = format!("Bearer {KEY}");
     let lines = [("authorization", own.as_str())];
-    let outcome = run(&snapshot, &view(Asked { lines: &lines, ..ASKED }), NOW, Patience::Fresh);
+    let outcome = run(&snapshot, &view(Asked { lines: &lines, ..ASKED }), now(NOW), Patience::Fresh);
     let Ok(Outcome::Refuse(refusal)) = outcome else { panic!("{outcome:?}") };
     assert_eq!(refusal.cause.code(), Code::InvalidToken);
 }
@@ -211,18 +233,18 @@ fn the_halves_together_decide_as_the_whole() {
     let (snapshot, token) = (snapshot(OnNoProvider::Deny, None), bearer("[]", "k1"));
     let lines = [("authorization", token.as_str())];
     let asked = view(Asked { lines: &lines, half: Half::Downstream, cluster: None, ..ASKED });
-    let outcome = run(&snapshot, &asked, NOW, Patience::Fresh);
+    let outcome = run(&snapshot, &asked, now(NOW), Patience::Fresh);
     let Ok(Outcome::Verified { facts, mutation }) = outcome else { panic!("{outcome:?}") };
     assert_eq!(mutation.remove.as_slice(), ["authorization"]);
     assert!(mutation.set.is_empty());
 
     // The attempt shows nothing of the caller's; a header cannot stand in for the facts.
     let mut attempt = view(Asked { lines: &lines, half: Half::Upstream, upstream: true, ..ASKED });
-    refused(run(&snapshot, &attempt, NOW, Patience::Fresh), IdentityError::NoFacts);
+    refused(run(&snapshot, &attempt, now(NOW), Patience::Fresh), IdentityError::NoFacts);
     attempt.envoy.verified = Some(*facts);
-    attached(run(&snapshot, &attempt, NOW, Patience::Fresh));
+    attached(run(&snapshot, &attempt, now(NOW), Patience::Fresh));
     let late = UnixTime(NOW.0 + 3_600);
-    refused(run(&snapshot, &attempt, late, Patience::Fresh), IdentityError::StaleFacts);
+    refused(run(&snapshot, &attempt, now(late), Patience::Fresh), IdentityError::StaleFacts);
 }
 
 #[test]
@@ -230,19 +252,19 @@ fn keys_that_may_come_are_waited_for_once() {
     let (snapshot, token) = (snapshot(OnNoProvider::Deny, None), bearer("[]", "k2"));
     let lines = [("authorization", token.as_str())];
     let view = view(Asked { lines: &lines, ..ASKED });
-    assert!(matches!(run(&snapshot, &view, NOW, Patience::Fresh), Err(Wait::KeySet { issuer: 0 })));
-    refused(run(&snapshot, &view, NOW, Patience::Spent), IdentityError::UnknownKey { issuer: 0 });
+    assert!(matches!(run(&snapshot, &view, now(NOW), Patience::Fresh), Err(Wait::KeySet { issuer: 0 })));
+    refused(run(&snapshot, &view, now(NOW), Patience::Keys), IdentityError::UnknownKey { issuer: 0 });
     snapshot.callers.issuers()[0].keys.store(None);
-    refused(run(&snapshot, &view, NOW, Patience::Spent), IdentityError::NoKeySet { issuer: 0 });
+    refused(run(&snapshot, &view, now(NOW), Patience::Spent), IdentityError::NoKeySet { issuer: 0 });
 }
 
 #[test]
 fn nobodys_requests_are_denied_or_left_alone_as_configured() {
     let asked = Asked { cluster: Some("elsewhere"), ..ASKED };
     let deny = snapshot(OnNoProvider::Deny, None);
-    refused(run(&deny, &view(asked), NOW, Patience::Fresh), Cause::NoProvider);
+    refused(run(&deny, &view(asked), now(NOW), Patience::Fresh), Cause::NoProvider);
     let pass = snapshot(OnNoProvider::Pass, None);
-    assert!(matches!(run(&pass, &view(asked), NOW, Patience::Fresh), Ok(Outcome::Pass)));
+    assert!(matches!(run(&pass, &view(asked), now(NOW), Patience::Fresh), Ok(Outcome::Pass)));
 }
 
 #[test]
@@ -250,18 +272,18 @@ fn a_path_with_two_readings_passes_only_where_no_path_is_read() {
     let ambiguous = RequestError::Path(crate::request::PathError::Segment);
     let asked = Asked { cluster: Some("elsewhere"), path: "//v1/chat", ..ASKED };
     let pass = snapshot(OnNoProvider::Pass, None);
-    assert!(matches!(run(&pass, &view(asked), NOW, Patience::Fresh), Ok(Outcome::Pass)));
+    assert!(matches!(run(&pass, &view(asked), now(NOW), Patience::Fresh), Ok(Outcome::Pass)));
     let reads_paths = snapshot(OnNoProvider::Pass, Some("/v1/"));
-    refused(run(&reads_paths, &view(asked), NOW, Patience::Fresh), ambiguous);
+    refused(run(&reads_paths, &view(asked), now(NOW), Patience::Fresh), ambiguous);
     let ours = Asked { cluster: Some("chat"), ..asked };
-    refused(run(&pass, &view(ours), NOW, Patience::Fresh), ambiguous);
+    refused(run(&pass, &view(ours), now(NOW), Patience::Fresh), ambiguous);
 }
 
 #[test]
 fn without_a_usable_credential_nothing_passes() {
     let (mut snapshot, token) = (snapshot(OnNoProvider::Deny, None), bearer("[]", "k1"));
-    snapshot.tokens = Store::new([Arc::default(), Arc::default()]);
+    snapshot.tokens = Store::new([Slot::Fixed(Arc::default()), Slot::Fixed(Arc::default())], fingerprints());
     let lines = [("authorization", token.as_str())];
     let view = view(Asked { lines: &lines, ..ASKED });
-    refused(run(&snapshot, &view, NOW, Patience::Fresh), Unavailable::Never);
+    refused(run(&snapshot, &view, now(NOW), Patience::Fresh), Unavailable::Never);
 }

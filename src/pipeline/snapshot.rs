@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::config::OnNoProvider;
+use crate::config::{Feedback, OnNoProvider};
 use crate::identity::Callers;
 use crate::provider::Catalog;
 use crate::token::Store;
@@ -21,6 +21,8 @@ pub struct Snapshot {
     /// Every header in which a caller's token or some provider's key may stand, each once: an attempt at one provider must
     /// not see the key that the attempt before put on for another.
     pub credential_headers: Vec<String>,
+    /// What becomes of the providers' refusals, under the same indexes.
+    pub feedback: Box<[Feedback]>,
     /// What becomes of nobody's requests.
     pub on_no_provider: OnNoProvider,
 }

@@ -5,9 +5,11 @@ mod dialect;
 mod glob;
 mod kind;
 mod placement;
+mod rejection;
 
 pub use catalog::{Catalog, Conflict, Find, Match, MetadataMatch, Provider};
 pub use dialect::{Dialect, ErrorText};
 pub use glob::Glob;
 pub use kind::{AuthType, ProviderKind};
 pub use placement::ApiKeyPlacement;
+pub use rejection::{Remedy, remedy, says_revoked};

@@ -11,7 +11,7 @@ use crate::base::SecretBytes;
 #[derive(Clone)]
 pub enum HeaderValue {
     /// Not secret (`anthropic-version`).
-    Plain(&'static str),
+    Plain(Bytes),
     /// A credential, or part of one.
     Sensitive(SecretBytes),
 }
@@ -39,7 +39,7 @@ impl HeaderValue {
     #[must_use]
     pub fn wire(&self) -> &[u8] {
         match self {
-            Self::Plain(text) => text.as_bytes(),
+            Self::Plain(text) => text,
             Self::Sensitive(secret) => secret.expose(),
         }
     }

@@ -1,12 +1,13 @@
 //! `root/<name>/<key>`: the layout of a mounted Kubernetes Secret, swapped through `..data`.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{ReadError, SecretSource};
+use super::{ReadError, SecretSink, SecretSource, WriteError};
 use crate::base::Secret;
 
 /// No value is longer.
@@ -57,6 +58,37 @@ impl SecretSource for FileSecrets {
             Err(error) => Err(ReadError::Io { path: shown(&path), kind: error.kind() }),
         }
     }
+}
+
+impl SecretSink for FileSecrets {
+    fn write(&self, name: &str, key: &str, value: &[u8]) -> Result<(), WriteError> {
+        let folder = self.root.join(name);
+        let path = folder.join(key);
+        let written = if is_plain(name) && is_plain(key) {
+            replace(&folder, key, value)
+        } else {
+            Err(ErrorKind::InvalidInput.into())
+        };
+        written.map_err(|error| WriteError { path: shown(&path), kind: error.kind() })
+    }
+}
+
+/// Writes beside `key` and renames: whoever reads sees the old value or the new one, also after a crash.
+fn replace(folder: &Path, key: &str, value: &[u8]) -> io::Result<()> {
+    let new = folder.join(format!(".{key}.{}", std::process::id()));
+    let written = || {
+        let mut file = File::options().write(true).create_new(true).mode(0o600).open(&new)?;
+        file.write_all(value)?;
+        file.sync_all()?;
+        fs::rename(&new, folder.join(key))?;
+        File::open(folder)?.sync_all()
+    };
+    let result = written();
+    if result.is_err() {
+        // Also one that an earlier process of this number left behind: the next attempt finds its place free.
+        let _ = fs::remove_file(&new);
+    }
+    result
 }
 
 /// Whether `part` names one entry of a folder, and none of Kubernetes' own (`..data`).

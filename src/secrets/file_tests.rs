@@ -135,3 +135,39 @@ fn debug_shows_the_root_only() {
     let value = source.read("openai", "api_key").unwrap();
     assert!(!format!("{source:?} {value:?}").contains("hunter2"));
 }
+
+#[test]
+fn a_value_is_replaced_whole_and_for_nobody_else_to_read() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let root = secret(b"old\n");
+    let store = FileSecrets::new(root.path().to_owned());
+    let left_behind = root.path().join(format!("openai/.api_key.{}", std::process::id()));
+    fs::write(&left_behind, "half").unwrap();
+    assert!(store.write("openai", "api_key", b"new").is_err(), "and the place is free then");
+    assert_eq!(read(root.path(), "openai", "api_key"), value("old"));
+    store.write("openai", "api_key", b"new").unwrap();
+    assert_eq!(read(root.path(), "openai", "api_key"), value("new"));
+    let path = root.path().join("openai/api_key");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::read_dir(root.path().join("openai")).unwrap().count(), 1, "nothing else is left");
+}
+
+#[test]
+fn a_value_that_cannot_be_written_is_an_error_with_its_path_only() {
+    let root = secret(b"old");
+    let store = FileSecrets::new(root.path().to_owned());
+    for (name, key, kind) in [
+        ("missing", "api_key", ErrorKind::NotFound),
+        ("..", "api_key", ErrorKind::InvalidInput),
+        ("openai", "../key", ErrorKind::InvalidInput),
+        ("openai", "..data", ErrorKind::InvalidInput),
+        ("openai", "", ErrorKind::InvalidInput),
+    ] {
+        let error = store.write(name, key, b"hunter2").unwrap_err();
+        assert_eq!(error.kind, kind, "{name}/{key}");
+        assert!(!format!("{error}{error:?}").contains("hunter2"));
+    }
+    fs::create_dir(root.path().join("openai/folder")).unwrap();
+    assert!(store.write("openai", "folder", b"hunter2").is_err());
+    assert_eq!(read(root.path(), "openai", "api_key"), value("old"));
+}

@@ -17,6 +17,25 @@ pub trait SecretSource: Send + Sync {
     fn read(&self, name: &str, key: &str) -> Result<Option<Secret<String>>, ReadError>;
 }
 
+/// A store that takes a value back: a refresh token that another one replaces.
+pub trait SecretSink: SecretSource {
+    /// Puts `value` in the place of `key` in the secret `name`, whole or not at all.
+    ///
+    /// # Errors
+    /// [`WriteError`]: the old value is still there.
+    fn write(&self, name: &str, key: &str, value: &[u8]) -> Result<(), WriteError>;
+}
+
+/// Why a value could not be written. Holds a path, never the value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{path} cannot be written: {kind}")]
+pub struct WriteError {
+    /// The file.
+    pub path: String,
+    /// What the system said.
+    pub kind: std::io::ErrorKind,
+}
+
 /// Why a value could not be read. Holds paths, never values.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the sentence is the documentation")]

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::base::{cut, is_unseen};
+
 /// Longer values are cut here, in bytes.
 const LONGEST: usize = 1024;
 
@@ -16,9 +18,7 @@ pub(super) enum Style {
 
 /// Appends `value`, escaped. A long one is cut and marked with its length and the start of its SHA-256.
 pub(super) fn push(out: &mut String, value: &str, style: Style) {
-    let end = if value.len() <= LONGEST { value.len() } else { value.floor_char_boundary(LONGEST) };
-    let head = value.get(..end).unwrap_or_default();
-    for c in head.chars() {
+    for c in cut(value, LONGEST).chars() {
         match c {
             '"' | '\\' => {
                 out.push('\\');
@@ -40,20 +40,6 @@ pub(super) fn push(out: &mut String, value: &str, style: Style) {
             c => out.push(c),
         }
     }
-    if end < value.len() {
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, value.as_bytes());
-        let _ = write!(out, "… ({} bytes, sha256 ", value.len());
-        let _ = digest.as_ref().iter().take(8).try_for_each(|byte| write!(out, "{byte:02x}"));
-        out.push(')');
-    }
-}
-
-/// Controls, line ends of Unicode, and what turns or hides the text around it.
-fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]

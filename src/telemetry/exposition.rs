@@ -1,6 +1,7 @@
 //! `/metrics`: the counters as OpenMetrics text. The names are promises to dashboards.
 
 use std::fmt::{Error, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::collector::Collector;
@@ -11,6 +12,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
+use super::histogram::Reading;
 use super::labels::Service;
 use super::metrics::{Metrics, RequestMetrics};
 
@@ -23,9 +25,9 @@ type NoExemplar = [(&'static str, &'static str); 0];
 /// The value of a position beyond a closed set.
 const OTHER: &str = "other";
 
-/// Encodes one scrape; borrows by cloning an [`std::sync::Arc`], as the registry keeps what it collects.
+/// Encodes one scrape; borrows by cloning an [`Arc`], as the registry keeps what it collects.
 #[derive(Debug)]
-struct Scrape(std::sync::Arc<Metrics>);
+struct Scrape(Arc<Metrics>);
 
 /// One metric with all its label sets.
 struct Family<'a>(MetricEncoder<'a>);
@@ -33,9 +35,9 @@ struct Family<'a>(MetricEncoder<'a>);
 impl Metrics {
     /// The text of `/metrics`, in the format of [`super::METRICS_CONTENT_TYPE`].
     #[must_use]
-    pub fn render(self: &std::sync::Arc<Self>) -> String {
+    pub fn render(self: &Arc<Self>) -> String {
         let mut registry = Registry::default();
-        registry.register_collector(Box::new(Scrape(std::sync::Arc::clone(self))));
+        registry.register_collector(Box::new(Scrape(Arc::clone(self))));
         let mut text = String::new();
         match encode(&mut text, &registry) {
             Ok(()) => text,
@@ -51,6 +53,7 @@ impl Collector for Scrape {
         requests(out, &self.0)?;
         issuers(out, &self.0)?;
         tokens(out, &self.0)?;
+        audit(out, &self.0)?;
         process(out, &self.0)
     }
 }
@@ -66,20 +69,10 @@ fn requests(out: &mut DescriptorEncoder<'_>, metrics: &Metrics) -> Result<(), Er
         }
     }
     let help = "Time from the request's headers to the decision";
-    let mut family = Family(out.encode_descriptor(
-        "bouncer_request_duration_seconds",
-        help,
-        None,
-        MetricType::Histogram,
-    )?);
+    let mut family = histogram(out, "bouncer_request_duration_seconds", help)?;
     for ((service, provider), counts) in &all {
-        let reading = counts.duration.read();
-        if reading.count > 0 {
-            let labels: &LabelSet<'_> = &[("service", service.as_str()), ("provider", provider)];
-            let labels = escaped(labels);
-            let mut encoder = family.0.encode_family(&labels)?;
-            encoder.encode_histogram::<NoExemplar>(reading.sum, reading.count, &reading.buckets, None)?;
-        }
+        let labels = [("service", service.as_str()), ("provider", provider.as_str())];
+        family.histogram(&labels, &counts.duration.read())?;
     }
     let help = "Streams that Envoy has open";
     gauge(out, "bouncer_streams_active", help)?.only_gauge(metrics.streams.load(Ordering::Relaxed))?;
@@ -113,17 +106,61 @@ fn issuers(out: &mut DescriptorEncoder<'_>, metrics: &Metrics) -> Result<(), Err
 }
 
 fn tokens(out: &mut DescriptorEncoder<'_>, metrics: &Metrics) -> Result<(), Error> {
-    let shared = metrics.shared();
+    let (slots, all): (Vec<_>, Vec<_>) = {
+        let shared = metrics.shared();
+        let all = shared.tokens.iter().map(|(name, counts)| (Arc::clone(name), Arc::clone(counts)));
+        (shared.slots.clone(), all.collect())
+    };
     let mut family = gauge(out, "bouncer_token_expiry_timestamp_seconds", "When the credential in use ends")?;
-    for (provider, end) in &shared.expiry {
-        family.gauge(&[("provider", provider)], i64::try_from(end.0).unwrap_or(i64::MAX))?;
+    for (provider, slot) in &slots {
+        if let Some(end) = slot.handle().held().and_then(|held| held.expiry) {
+            family.gauge(&[("provider", provider)], i64::try_from(end.unix().0).unwrap_or(i64::MAX))?;
+        }
     }
     let mut family = counter(out, "bouncer_token_refresh", "Credentials read or fetched anew")?;
-    for ((provider, reason, result), value) in &shared.refreshes {
-        let labels = [("provider", &**provider), ("reason", reason.as_str()), ("result", result.as_str())];
-        family.count(&labels, *value)?;
+    for (provider, counts) in &all {
+        for (reason, result, value) in counts.refreshes() {
+            let reason = ("reason", reason.as_str());
+            family.count(&[("provider", provider), reason, ("result", result.as_str())], value)?;
+        }
+    }
+    let mut family = histogram(out, "bouncer_token_refresh_duration_seconds", "Exchanges for a token")?;
+    for (provider, counts) in &all {
+        family.histogram(&[("provider", provider)], &counts.duration.read())?;
+    }
+    let mut family = counter(out, "bouncer_token_cache", "How requests came by their credential")?;
+    for (provider, counts) in &all {
+        for (result, value) in counts.tally().read() {
+            family.count(&[("provider", provider), ("result", result)], value)?;
+        }
+    }
+    let mut family =
+        counter(out, "bouncer_upstream_rejections", "Credentials that the provider refused, by its status")?;
+    for (provider, counts) in &all {
+        for (status, value) in counts.rejections() {
+            family.count(&[("provider", provider), ("status", status.as_str())], value)?;
+        }
     }
     Ok(())
+}
+
+fn audit(out: &mut DescriptorEncoder<'_>, metrics: &Metrics) -> Result<(), Error> {
+    let Some(audit) = metrics.shared().audit.clone() else { return Ok(()) };
+    let sinks = audit.status();
+    let mut family = counter(out, "bouncer_audit_events", "Events taken for the record")?;
+    for (event, value) in audit.events() {
+        family.count(&[("event", event)], value)?;
+    }
+    let help = "Events written or lost, and attempts to write that failed";
+    let mut family = counter(out, "bouncer_audit_delivery", help)?;
+    for sink in &sinks {
+        for (result, value) in [("ok", sink.written), ("failed", sink.failed), ("lost", sink.lost)] {
+            family.count(&[("sink", &sink.name), ("result", result)], value)?;
+        }
+    }
+    let pending = sinks.iter().map(|sink| sink.pending).sum::<usize>();
+    let pending = i64::try_from(pending).unwrap_or(i64::MAX);
+    gauge(out, "bouncer_audit_pending", "Events that wait for their sink")?.only_gauge(pending)
 }
 
 fn process(out: &mut DescriptorEncoder<'_>, metrics: &Metrics) -> Result<(), Error> {
@@ -177,7 +214,21 @@ fn gauge<'a>(out: &'a mut DescriptorEncoder<'_>, name: &'a str, help: &str) -> R
     out.encode_descriptor(name, help, None, MetricType::Gauge).map(Family)
 }
 
+fn histogram<'a>(out: &'a mut DescriptorEncoder<'_>, name: &'a str, help: &str) -> Result<Family<'a>, Error> {
+    out.encode_descriptor(name, help, None, MetricType::Histogram).map(Family)
+}
+
 impl Family<'_> {
+    /// Nothing where nothing was observed yet.
+    fn histogram(&mut self, labels: &LabelSet<'_>, reading: &Reading) -> Result<(), Error> {
+        if reading.count == 0 {
+            return Ok(());
+        }
+        let labels = escaped(labels);
+        let mut encoder = self.0.encode_family(&labels)?;
+        encoder.encode_histogram::<NoExemplar>(reading.sum, reading.count, &reading.buckets, None)
+    }
+
     fn count(&mut self, labels: &LabelSet<'_>, value: u64) -> Result<(), Error> {
         ConstCounter::new(value).encode(self.0.encode_family(&escaped(labels))?)
     }

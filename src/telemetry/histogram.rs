@@ -3,8 +3,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Upper bounds in nanoseconds, from 10 µs to 1 s. What is above is in one more.
-const BOUNDS: [u64; 16] = [
+/// Upper bounds in nanoseconds. What is above the last is in one more.
+type Bounds = [u64; 16];
+
+/// Of decisions: from 10 µs to 1 s.
+const DECISIONS: Bounds = [
     10_000,
     25_000,
     50_000,
@@ -23,10 +26,31 @@ const BOUNDS: [u64; 16] = [
     1_000_000_000,
 ];
 
+/// Of exchanges with other servers: from 5 ms to 10 s, after which they are given up.
+const EXCHANGES: Bounds = [
+    5_000_000,
+    10_000_000,
+    25_000_000,
+    50_000_000,
+    75_000_000,
+    100_000_000,
+    150_000_000,
+    250_000_000,
+    400_000_000,
+    600_000_000,
+    1_000_000_000,
+    1_500_000_000,
+    2_500_000_000,
+    5_000_000_000,
+    7_500_000_000,
+    10_000_000_000,
+];
+
 /// How often which durations were seen.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Histogram {
-    buckets: [AtomicU64; BOUNDS.len()],
+    bounds: &'static Bounds,
+    buckets: [AtomicU64; 16],
     above: AtomicU64,
     nanos: AtomicU64,
 }
@@ -41,16 +65,29 @@ pub(super) struct Reading {
 }
 
 impl Histogram {
+    pub(super) fn of_decisions() -> Self {
+        Self::with(&DECISIONS)
+    }
+
+    pub(super) fn of_exchanges() -> Self {
+        Self::with(&EXCHANGES)
+    }
+
+    fn with(bounds: &'static Bounds) -> Self {
+        Self { bounds, buckets: Default::default(), above: AtomicU64::default(), nanos: AtomicU64::default() }
+    }
+
     pub(super) fn observe(&self, duration: Duration) {
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        let bucket = BOUNDS.partition_point(|bound| *bound < nanos);
+        let bucket = self.bounds.partition_point(|bound| *bound < nanos);
         self.buckets.get(bucket).unwrap_or(&self.above).fetch_add(1, Ordering::Relaxed);
         self.nanos.fetch_add(nanos, Ordering::Relaxed);
     }
 
     pub(super) fn read(&self) -> Reading {
         let counts = self.buckets.iter().chain([&self.above]).map(|count| count.load(Ordering::Relaxed));
-        let bounds = BOUNDS.iter().map(|bound| Duration::from_nanos(*bound).as_secs_f64()).chain([f64::MAX]);
+        let bounds =
+            self.bounds.iter().map(|bound| Duration::from_nanos(*bound).as_secs_f64()).chain([f64::MAX]);
         let buckets: Vec<_> = bounds.zip(counts).collect();
         // The count is that of the buckets, so that the two agree also while requests go on.
         let count = buckets.iter().map(|(_, count)| count).sum();
@@ -68,7 +105,7 @@ mod tests {
         for (micros, bucket) in
             [(0, 0), (10, 0), (11, 1), (25, 1), (1_000, 6), (1_000_000, 15), (1_000_001, 16)]
         {
-            let histogram = Histogram::default();
+            let histogram = Histogram::of_decisions();
             histogram.observe(Duration::from_micros(micros));
             let reading = histogram.read();
             assert_eq!(reading.buckets[bucket].1, 1, "{micros} µs");
@@ -78,7 +115,7 @@ mod tests {
 
     #[test]
     fn the_sum_is_in_seconds() {
-        let histogram = Histogram::default();
+        let histogram = Histogram::of_exchanges();
         histogram.observe(Duration::from_millis(1_500));
         histogram.observe(Duration::from_millis(500));
         let reading = histogram.read();

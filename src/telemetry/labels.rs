@@ -32,25 +32,21 @@ pub struct Labels {
     pub protocol_errors: &'static [&'static str],
 }
 
-/// Why a credential was read or fetched anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "the names are the audit record's")]
-pub enum RefreshReason {
-    FirstUse,
-    PreExpiry,
-    Proactive,
-    Lazy,
-    SecretChanged,
-    UpstreamRejected,
-    Manual,
-}
-
 /// How that ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum RefreshResult {
     Ok,
     Failed,
+}
+
+/// With which status a provider refused its credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum UpstreamStatus {
+    Unauthorized,
+    Forbidden,
+    Other,
 }
 
 /// What became of a new configuration.
@@ -76,29 +72,41 @@ impl Service {
     }
 }
 
-impl RefreshReason {
-    /// The label's value, as in the audit record.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::FirstUse => "first_use",
-            Self::PreExpiry => "pre_expiry",
-            Self::Proactive => "proactive",
-            Self::Lazy => "lazy",
-            Self::SecretChanged => "secret_changed",
-            Self::UpstreamRejected => "upstream_rejected",
-            Self::Manual => "manual",
-        }
-    }
-}
-
 impl RefreshResult {
+    /// Both, in the order of their numbers.
+    pub(super) const ALL: [Self; 2] = [Self::Ok, Self::Failed];
+
     /// The label's value.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Failed => "failed",
+        }
+    }
+}
+
+impl UpstreamStatus {
+    /// All, in the order of their numbers.
+    pub(super) const ALL: [Self; 3] = [Self::Unauthorized, Self::Forbidden, Self::Other];
+
+    /// The label's value.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unauthorized => "401",
+            Self::Forbidden => "403",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl From<u16> for UpstreamStatus {
+    fn from(status: u16) -> Self {
+        match status {
+            401 => Self::Unauthorized,
+            403 => Self::Forbidden,
+            _ => Self::Other,
         }
     }
 }

@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::histogram::Histogram;
-use super::labels::{Counted, Labels, RefreshReason, RefreshResult, ReloadResult, Service};
-use crate::base::UnixTime;
+use super::labels::{Counted, Labels, ReloadResult, Service, UpstreamStatus};
+use super::tokens::TokenMetrics;
+use crate::audit::Audit;
 use crate::identity::Issuer;
 use crate::outbound::KeySetMonitor;
+use crate::token::Slot;
 
 /// Everything that is counted. One for the process; the parts below outlive a reload.
 #[derive(Debug, Default)]
@@ -29,8 +31,10 @@ pub struct Metrics {
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     pub(super) requests: BTreeMap<(Service, String), Arc<RequestMetrics>>,
-    pub(super) expiry: BTreeMap<String, UnixTime>,
-    pub(super) refreshes: BTreeMap<(String, RefreshReason, RefreshResult), u64>,
+    pub(super) tokens: BTreeMap<Arc<str>, Arc<TokenMetrics>>,
+    /// The credentials of the configuration that serves.
+    pub(super) slots: Vec<(Arc<str>, Slot)>,
+    pub(super) audit: Option<Arc<Audit>>,
     pub(super) issuers: Vec<Arc<Issuer>>,
     pub(super) key_sets: Option<KeySetMonitor>,
     /// Totals of issuers and key sets from before the last reload.
@@ -116,18 +120,32 @@ impl Metrics {
         self.generation.store(generation, Ordering::Relaxed);
     }
 
-    /// Until when the provider's credential may be used; none for one without an end, and for a provider that is gone.
-    pub fn token_expiry(&self, provider: &str, expires_at: Option<UnixTime>) {
+    /// The counters of `provider`'s credential. Look them up once a credential, not once a request.
+    #[must_use]
+    pub fn for_token(&self, provider: &str) -> Arc<TokenMetrics> {
         let mut shared = self.shared();
-        match expires_at {
-            Some(end) => shared.expiry.insert(provider.to_owned(), end),
-            None => shared.expiry.remove(provider),
-        };
+        if let Some(counts) = shared.tokens.get(provider) {
+            return Arc::clone(counts);
+        }
+        let counts = Arc::new(TokenMetrics::new());
+        shared.tokens.insert(Arc::from(provider), Arc::clone(&counts));
+        counts
     }
 
-    /// The provider's credential was read or fetched anew.
-    pub fn token_refresh(&self, provider: &str, reason: RefreshReason, result: RefreshResult) {
-        *self.shared().refreshes.entry((provider.to_owned(), reason, result)).or_default() += 1;
+    /// The provider refused its credential with `status` (401, 403).
+    pub fn upstream_rejection(&self, provider: &str, status: impl Into<UpstreamStatus>) {
+        self.for_token(provider).rejected(status.into());
+    }
+
+    /// Shows the ends of these credentials from now on, by provider. Counters of providers that are gone stay: they must not
+    /// fall.
+    pub fn watch_tokens(&self, slots: Vec<(Arc<str>, Slot)>) {
+        self.shared().slots = slots;
+    }
+
+    /// Shows the audit's counters.
+    pub fn watch_audit(&self, audit: Arc<Audit>) {
+        self.shared().audit = Some(audit);
     }
 
     /// Shows these issuers from now on. The totals of the ones before stay in the counters.
@@ -170,7 +188,7 @@ impl RequestMetrics {
             pass: AtomicU64::default(),
             challenged: counters(codes),
             refused: counters(codes),
-            duration: Histogram::default(),
+            duration: Histogram::of_decisions(),
         }
     }
 

@@ -3,8 +3,13 @@
 use arc_swap::ArcSwapOption;
 
 use super::*;
+use crate::audit::testing;
+use crate::base::{Clock as _, Expiry, FingerprintKey, ManualClock, UnixTime};
+use crate::cache::{Handle, Held, Reason};
+use crate::credential::Credential;
 use crate::identity::{IssuerSettings, Tally};
 use crate::outbound::KeySetMonitor;
+use crate::telemetry::RefreshResult;
 
 const LABELS: Labels =
     Labels { codes: &["missing_token", "insufficient"], protocol_errors: &["no_headers", "late"] };
@@ -13,6 +18,18 @@ fn value(text: &str, series: &str) -> Option<u64> {
     let line =
         text.lines().find(|line| line.strip_prefix(series).is_some_and(|rest| rest.starts_with(' ')))?;
     line.rsplit(' ').next()?.parse().ok()
+}
+
+fn slot(end: u64) -> Slot {
+    let now = ManualClock::at(UnixTime(0)).now();
+    let id = FingerprintKey::random().unwrap().of(b"");
+    let handle = Handle::default();
+    handle.put(Held::new(
+        Credential { set: Default::default(), default: Default::default(), listed: None },
+        id,
+        Some(Expiry::at(now, UnixTime(end))),
+    ));
+    Slot::Fixed(Arc::new(handle))
 }
 
 fn issuer(name: &str) -> Arc<Issuer> {
@@ -47,10 +64,14 @@ fn names_and_labels_are_the_promised_ones() {
     metrics.config_reload(ReloadResult::Applied, 1);
     metrics.config_reload(ReloadResult::Rejected, 1);
     metrics.config_reload(ReloadResult::Applied, 2);
-    metrics.token_expiry("openai", Some(UnixTime(1_800_000_000)));
-    metrics.token_expiry("gone", Some(UnixTime(1)));
-    metrics.token_expiry("gone", None);
-    metrics.token_refresh("openai", RefreshReason::SecretChanged, RefreshResult::Ok);
+    let token = metrics.for_token("openai");
+    token.refreshed(Reason::SecretChanged, RefreshResult::Ok);
+    token.refreshed(Reason::Manual, RefreshResult::Failed);
+    token.took(Duration::from_millis(80));
+    metrics.upstream_rejection("openai", 401);
+    metrics.upstream_rejection("openai", 403);
+    metrics.upstream_rejection("openai", 418);
+    metrics.watch_tokens(vec![("openai".into(), slot(1_800_000_000))]);
     metrics.panics().fetch_add(1, Ordering::Relaxed);
     let idp = issuer("https://idp.example");
     idp.tally.accepted.store(3, Ordering::Relaxed);
@@ -75,6 +96,17 @@ fn names_and_labels_are_the_promised_ones() {
         (r#"bouncer_request_duration_seconds_bucket{le="0.00005",service="ext_proc",provider="openai"}"#, 5),
         (r#"bouncer_request_duration_seconds_bucket{le="1.0",service="ext_authz",provider=""}"#, 0),
         (r#"bouncer_request_duration_seconds_bucket{le="+Inf",service="ext_authz",provider=""}"#, 1),
+        (r#"bouncer_token_refresh_total{provider="openai",reason="manual",result="failed"}"#, 1),
+        (r#"bouncer_token_refresh_duration_seconds_bucket{le="0.075",provider="openai"}"#, 0),
+        (r#"bouncer_token_refresh_duration_seconds_bucket{le="0.1",provider="openai"}"#, 1),
+        (r#"bouncer_token_refresh_duration_seconds_count{provider="openai"}"#, 1),
+        (r#"bouncer_token_cache_total{provider="openai",result="hit"}"#, 0),
+        (r#"bouncer_token_cache_total{provider="openai",result="stale"}"#, 0),
+        (r#"bouncer_token_cache_total{provider="openai",result="miss"}"#, 0),
+        (r#"bouncer_token_cache_total{provider="openai",result="shared"}"#, 0),
+        (r#"bouncer_upstream_rejections_total{provider="openai",status="401"}"#, 1),
+        (r#"bouncer_upstream_rejections_total{provider="openai",status="403"}"#, 1),
+        (r#"bouncer_upstream_rejections_total{provider="openai",status="other"}"#, 1),
         ("bouncer_streams_active", 1),
         (r#"bouncer_protocol_errors_total{service="ext_authz",kind="late"}"#, 1),
         (r#"bouncer_protocol_errors_total{service="ext_proc",kind="other"}"#, 1),
@@ -93,7 +125,45 @@ fn names_and_labels_are_the_promised_ones() {
     ] {
         assert_eq!(value(&text, series), Some(expected), "{series}\n{text}");
     }
-    assert!(!text.contains("gone") && text.ends_with("# EOF\n"));
+    assert!(text.ends_with("# EOF\n"));
+}
+
+/// The end of a credential that nobody uses would raise an alarm for ever; a counter that falls would break a rate.
+#[test]
+fn a_provider_that_is_gone_has_counters_but_no_end() {
+    let metrics = Arc::new(Metrics::new(LABELS));
+    metrics.for_token("gone").refreshed(Reason::FirstUse, RefreshResult::Ok);
+    metrics.watch_tokens(vec![("gone".into(), slot(1_800_000_000))]);
+    let end = r#"bouncer_token_expiry_timestamp_seconds{provider="gone"}"#;
+    assert_eq!(value(&metrics.render(), end), Some(1_800_000_000));
+    metrics.watch_tokens(Vec::new());
+    let text = metrics.render();
+    assert_eq!(value(&text, end), None);
+    let counter = r#"bouncer_token_refresh_total{provider="gone",reason="first_use",result="ok"}"#;
+    assert_eq!(value(&text, counter), Some(1));
+}
+
+#[tokio::test]
+async fn the_audit_s_counters_are_the_promised_ones() {
+    let metrics = Arc::new(Metrics::new(LABELS));
+    let (audit, _memory) = testing::in_memory(Arc::new(ManualClock::at(UnixTime(0))));
+    metrics.watch_audit(Arc::clone(&audit));
+    testing::record(&audit, 1);
+    let text = metrics.render();
+    for (series, expected) in [
+        (r#"bouncer_audit_events_total{event="AI_PROVIDER_TOKEN_ROTATED"}"#, 0),
+        (r#"bouncer_audit_events_total{event="AI_PROVIDER_TOKEN_REFRESH_FAILED"}"#, 1),
+        (r#"bouncer_audit_delivery_total{sink="memory",result="ok"}"#, 0),
+        (r#"bouncer_audit_delivery_total{sink="memory",result="failed"}"#, 0),
+        (r#"bouncer_audit_delivery_total{sink="memory",result="lost"}"#, 0),
+        ("bouncer_audit_pending", 1),
+    ] {
+        assert_eq!(value(&text, series), Some(expected), "{series}\n{text}");
+    }
+    audit.close(Duration::from_secs(1)).await;
+    let text = metrics.render();
+    assert_eq!(value(&text, r#"bouncer_audit_delivery_total{sink="memory",result="ok"}"#), Some(1));
+    assert_eq!(value(&text, "bouncer_audit_pending"), Some(0));
 }
 
 #[test]

@@ -8,12 +8,14 @@ mod labels;
 mod log;
 mod metrics;
 mod throttle;
+mod tokens;
 
 pub use hardening::{HardeningError, harden, install_panic_hook};
-pub use labels::{Counted, Labels, RefreshReason, RefreshResult, ReloadResult, Service};
+pub use labels::{Counted, Labels, RefreshResult, ReloadResult, Service, UpstreamStatus};
 pub use log::{LogFormat, init, lines};
 pub use metrics::{ActiveStream, Metrics, RequestMetrics};
 pub use throttle::Throttle;
+pub use tokens::TokenMetrics;
 
 /// The content type of [`Metrics::render`].
 pub const METRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -1,7 +1,8 @@
 //! API keys: read from the secret store, checked once, made into header lines.
 
-use super::{Handle, SecretFault, expires_at};
-use crate::base::Secret;
+use super::{SecretFault, expires_at};
+use crate::base::{Expiry, FingerprintKey, Now, Secret};
+use crate::cache::{Handle, Held};
 use crate::credential::{ApiKey, Credential};
 use crate::provider::{ApiKeyPlacement, ProviderKind};
 use crate::request::{HeaderValue, SetHeader};
@@ -14,15 +15,17 @@ const KEYS_TEXT: &str = "api_key, apiKey, api-key";
 /// So often a secret is read until two readings agree.
 const READINGS: usize = 4;
 
-/// What became of a provider's credential when its secret was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rotation {
-    /// There was none before.
-    First,
-    /// It is another one now.
-    Rotated,
-    /// It is the same.
-    Unchanged,
+/// A provider's key in use, and how another one is made fit for it.
+#[derive(Debug)]
+pub struct StaticKey<'a> {
+    /// Where it is in use.
+    pub handle: &'a Handle<Credential>,
+    /// For whom.
+    pub kind: ProviderKind,
+    /// Where on the request.
+    pub placement: &'a ApiKeyPlacement,
+    /// What it is called in records.
+    pub fingerprints: &'a FingerprintKey,
 }
 
 /// Reads the fields of `auth_type: api_key` under `name`.
@@ -43,27 +46,29 @@ pub fn read_api_key(source: &dyn SecretSource, name: &str) -> Result<ApiKey, Sec
     Ok(key)
 }
 
-/// Reads the secret `name` and, where it changed, puts the credential made of it into `handle`.
+/// Reads the secret `name`. None when the credential made of it is the one in use; else the caller puts it there.
 ///
 /// # Errors
-/// [`SecretFault`] says what to mend; the credential in `handle` stays.
+/// [`SecretFault`] says what to mend; the credential in use stays.
 pub fn load_static(
-    handle: &Handle,
     source: &dyn SecretSource,
     name: &str,
-    kind: ProviderKind,
-    placement: &ApiKeyPlacement,
-) -> Result<Rotation, SecretFault> {
-    let credential = read_api_key(source, name)?
-        .credential(kind, placement)
+    key: &StaticKey<'_>,
+    now: Now,
+) -> Result<Option<Held<Credential>>, SecretFault> {
+    let api_key = read_api_key(source, name)?;
+    let credential = api_key
+        .credential(key.kind, key.placement)
         .map_err(|what| SecretFault::Unusable { name: name.to_owned(), what })?;
-    let rotation = match handle.current() {
-        None => Rotation::First,
-        Some(current) if same(&current, &credential) => return Ok(Rotation::Unchanged),
-        Some(_) => Rotation::Rotated,
-    };
-    handle.rotate(credential);
-    Ok(rotation)
+    let expiry = api_key.expires_at.map(|end| Expiry::at(now, end));
+    if let Some(held) = key.handle.held()
+        && same(&held.value, &credential)
+        && held.expiry.map(|expiry| expiry.unix()) == api_key.expires_at
+    {
+        return Ok(None);
+    }
+    let id = credential.fingerprint(key.fingerprints);
+    Ok(Some(Held::new(credential, id, expiry)))
 }
 
 fn fields(source: &dyn SecretSource, name: &str) -> Result<ApiKey, SecretFault> {
@@ -90,7 +95,11 @@ fn fields(source: &dyn SecretSource, name: &str) -> Result<ApiKey, SecretFault> 
     Ok(ApiKey { key, organization, project, expires_at })
 }
 
-fn field(source: &dyn SecretSource, name: &str, key: &str) -> Result<Option<Secret<String>>, SecretFault> {
+pub(super) fn field(
+    source: &dyn SecretSource,
+    name: &str,
+    key: &str,
+) -> Result<Option<Secret<String>>, SecretFault> {
     let secret = name.to_owned();
     source.read(name, key).map_err(|error| match error {
         ReadError::Name { .. } => SecretFault::Name { name: secret },
@@ -109,9 +118,9 @@ fn same_fields(a: &ApiKey, b: &ApiKey) -> bool {
         && a.expires_at == b.expires_at
 }
 
-/// Whether both put the same lines on a request for the same time. Secret values are compared in constant time.
+/// Whether both put the same lines on a request. Secret values are compared in constant time.
 fn same(a: &Credential, b: &Credential) -> bool {
-    a.expires_at == b.expires_at && same_lines(&a.set, &b.set) && same_lines(&a.default, &b.default)
+    same_lines(&a.set, &b.set) && same_lines(&a.default, &b.default) && a.listed == b.listed
 }
 
 fn same_lines(a: &[SetHeader], b: &[SetHeader]) -> bool {

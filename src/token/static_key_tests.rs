@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use super::*;
-use crate::base::UnixTime;
+use crate::base::{Clock as _, ManualClock, UnixTime};
+use crate::cache::Availability;
 use crate::credential::ApiKeyError;
-use crate::token::Unavailable;
 
 /// The secret `openai` in memory; optionally it is another one after some reads.
 #[derive(Default)]
@@ -44,12 +44,30 @@ impl SecretSource for Source {
     }
 }
 
-fn load(handle: &Handle, source: &dyn SecretSource) -> Result<Rotation, SecretFault> {
-    load_static(handle, source, "openai", ProviderKind::OpenAi, &ApiKeyPlacement::bearer())
+/// What became of the credential when its secret was read.
+#[derive(Debug, PartialEq, Eq)]
+enum Rotation {
+    First,
+    Rotated,
+    Unchanged,
 }
 
-fn lines(handle: &Handle) -> Vec<String> {
-    let credential = handle.current().unwrap();
+fn load(handle: &Handle<Credential>, source: &dyn SecretSource) -> Result<Rotation, SecretFault> {
+    let (placement, fingerprints) = (ApiKeyPlacement::bearer(), FingerprintKey::random().unwrap());
+    let key =
+        StaticKey { handle, kind: ProviderKind::OpenAi, placement: &placement, fingerprints: &fingerprints };
+    let Some(held) = load_static(source, "openai", &key, at(0))? else { return Ok(Rotation::Unchanged) };
+    let rotation = if handle.held().is_some() { Rotation::Rotated } else { Rotation::First };
+    handle.put(held);
+    Ok(rotation)
+}
+
+fn at(unix: u64) -> Now {
+    ManualClock::at(UnixTime(unix)).now()
+}
+
+fn lines(handle: &Handle<Credential>) -> Vec<String> {
+    let credential = &handle.held().unwrap().value;
     let text = |line: &SetHeader| format!("{}: {}", utf8(&line.name), utf8(line.value.wire()));
     credential.set.iter().map(text).collect()
 }
@@ -88,8 +106,8 @@ fn optional_fields_go_where_they_belong() {
         lines(&handle),
         ["authorization: Bearer sk-1", "openai-organization: org-1", "openai-project: proj-1"]
     );
-    assert!(handle.with(UnixTime(99), |_| ()).is_ok());
-    assert_eq!(handle.with(UnixTime(100), |_| ()).err(), Some(Unavailable::Expired));
+    assert!(handle.with(at(99), |_| ()).is_ok());
+    assert_eq!(handle.with(at(100), |_| ()).err(), Some(Availability::Expired));
 }
 
 #[test]
@@ -133,7 +151,7 @@ fn every_fault_keeps_the_last_good_credential() {
         let (handle, source) = (Handle::default(), Source::default());
         source.put(fields);
         assert_eq!(load(&handle, &source), Err(fault.clone()));
-        assert!(handle.current().is_none(), "no empty header: {fault}");
+        assert!(handle.held().is_none(), "no empty header: {fault}");
         source.put(&[("api_key", "sk-1")]);
         load(&handle, &source).unwrap();
         source.put(fields);
@@ -194,5 +212,5 @@ fn debug_shows_no_secret() {
     let source = Source::of(&[("api_key", "hunter2"), ("organization", "hunter2"), ("project", "hunter2")]);
     load(&handle, &source).unwrap();
     let key = read_api_key(&source, "openai").unwrap();
-    assert!(!format!("{handle:?} {key:?} {:?}", handle.current()).contains("hunter2"));
+    assert!(!format!("{handle:?} {key:?} {:?}", handle.held()).contains("hunter2"));
 }

@@ -1,88 +1,175 @@
-//! The credentials in use, one handle a provider; taking one costs no lock and no wait.
+//! The credentials in use, one slot a provider; taking one costs no lock and no wait.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
-
-use super::Unavailable;
-use crate::base::UnixTime;
+use super::{SourceError, Taken, Tally, Unavailable};
+use crate::base::{FingerprintKey, Now};
+use crate::cache::{Availability, Entry, Handle, Held};
 use crate::credential::Credential;
 use crate::request::Headers;
 
-/// One provider's credential. The background side swaps it; requests load it.
-#[derive(Debug, Default)]
-pub struct Handle(ArcSwapOption<Credential>);
+/// A token that is renewed.
+pub type TokenEntry = Entry<Credential, SourceError>;
 
-/// The handles in the order of the configuration.
-#[derive(Debug, Default)]
-pub struct Store(Box<[Arc<Handle>]>);
+/// One provider's credential.
+#[derive(Clone, Debug)]
+pub enum Slot {
+    /// An API key: whoever sees its secret change swaps it.
+    Fixed(Arc<Handle<Credential>>),
+    /// A token.
+    Renewed(Arc<TokenEntry>),
+}
 
-impl Handle {
-    /// Puts a new credential in place. The next request takes it.
-    pub fn rotate(&self, credential: Credential) {
-        self.0.store(Some(Arc::new(credential)));
-    }
+/// The slots in the order of the configuration, each with its counters.
+#[derive(Debug)]
+pub struct Store {
+    slots: Box<[(Slot, Arc<Tally>)]>,
+    fingerprints: FingerprintKey,
+}
 
-    /// The credential in place, whether it may still be used or not.
-    pub(super) fn current(&self) -> Option<Arc<Credential>> {
-        self.0.load_full()
-    }
-
-    /// When the credential in use ends; none without one, or for a key without an end.
+impl Slot {
+    /// The value in use.
     #[must_use]
-    pub fn expires_at(&self) -> Option<UnixTime> {
-        self.0.load().as_ref().and_then(|credential| credential.expires_at)
-    }
-
-    /// Takes the credential, while it may be used.
-    ///
-    /// # Errors
-    /// [`Unavailable`]: 503 for the caller, a log line and a metric for the operator.
-    pub fn with<R>(&self, now: UnixTime, take: impl FnOnce(&Credential) -> R) -> Result<R, Unavailable> {
-        match self.0.load().as_deref() {
-            None => Err(Unavailable::Never),
-            Some(credential) if credential.expires_at.is_some_and(|end| now >= end) => {
-                Err(Unavailable::Expired)
-            }
-            Some(credential) => Ok(take(credential)),
+    pub fn handle(&self) -> &Handle<Credential> {
+        match self {
+            Self::Fixed(handle) => handle,
+            Self::Renewed(entry) => entry.handle(),
         }
     }
 
-    fn is_on(&self, headers: &Headers<'_>) -> bool {
-        self.0.load().as_ref().is_some_and(|credential| credential.is_on(headers))
+    /// Whether a request can have a credential: a key that has not ended, or a token that can be asked for.
+    #[must_use]
+    pub fn is_usable(&self, now: Now) -> bool {
+        match self {
+            Self::Fixed(_) => self.handle().held().is_some_and(|held| !held.is_over(now)),
+            // An identity provider that is down is no reason to take every replica out: its outage would be ours.
+            Self::Renewed(_) => true,
+        }
+    }
+
+    /// Why the token cannot be renewed right now; none while it can, and for a key.
+    #[must_use]
+    pub fn trouble(&self) -> Option<SourceError> {
+        match self {
+            Self::Fixed(_) => None,
+            Self::Renewed(entry) => entry.setback().map(|setback| setback.error),
+        }
+    }
+
+    fn with<R>(
+        &self,
+        now: Now,
+        take: impl FnOnce(&Held<Credential>) -> R,
+    ) -> Result<(R, Taken), Unavailable> {
+        match self {
+            Self::Fixed(handle) => Ok((handle.with_last_good(now, take)?, Taken::Hit)),
+            Self::Renewed(entry) => {
+                let mut take = Some(take);
+                let taken = entry.with(now, |held| take.take().map(|take| take(held)));
+                match (taken, take) {
+                    (Ok(Some(taken)), _) => Ok((taken, Taken::Hit)),
+                    // A fresh failure is the answer: another exchange would only repeat it.
+                    (_, Some(take)) if entry.setback().is_some() => {
+                        Ok((entry.handle().with_last_good(now, take)?, Taken::Stale))
+                    }
+                    _ => Err(Unavailable::Awaited),
+                }
+            }
+        }
     }
 }
 
 impl Store {
-    /// A store of these handles.
+    /// A store of these slots, with counters of its own. Their credentials have their names from `fingerprints`.
     #[must_use]
-    pub fn new(handles: impl IntoIterator<Item = Arc<Handle>>) -> Self {
-        Self(handles.into_iter().collect())
+    pub fn new(slots: impl IntoIterator<Item = Slot>, fingerprints: FingerprintKey) -> Self {
+        Self::counting(slots.into_iter().map(|slot| (slot, Arc::default())), fingerprints)
     }
 
-    /// The handle of the provider at `index`.
+    /// The same, which counts with these counters.
     #[must_use]
-    pub fn handle(&self, index: usize) -> Option<&Arc<Handle>> {
-        self.0.get(index)
+    pub fn counting(
+        slots: impl IntoIterator<Item = (Slot, Arc<Tally>)>,
+        fingerprints: FingerprintKey,
+    ) -> Self {
+        Self { slots: slots.into_iter().collect(), fingerprints }
     }
 
-    /// Takes the credential of the provider at `index`, as [`Handle::with`].
+    /// The slot of the provider at `index`.
+    #[must_use]
+    pub fn slot(&self, index: usize) -> Option<&Slot> {
+        self.slots.get(index).map(|(slot, _)| slot)
+    }
+
+    /// Takes the credential of the provider at `index`.
     ///
     /// # Errors
-    /// [`Unavailable`].
+    /// [`Unavailable::Awaited`]: wait for [`Store::renewed`], then take [`Store::with_last_good`]. The others: 503 for the
+    /// caller, a log line and a metric for the operator.
     pub fn with<R>(
         &self,
         index: usize,
-        now: UnixTime,
-        take: impl FnOnce(&Credential) -> R,
+        now: Now,
+        take: impl FnOnce(&Held<Credential>) -> R,
     ) -> Result<R, Unavailable> {
-        self.0.get(index).ok_or(Unavailable::Never)?.with(now, take)
+        let (slot, tally) = self.slots.get(index).ok_or(Unavailable::Never)?;
+        let (result, taken) = slot.with(now, take)?;
+        tally.count(taken);
+        Ok(result)
     }
 
-    /// Whether some provider's credential stands among `headers`: what an earlier attempt attached, seen again by an
-    /// upstream filter on a retry.
+    /// Takes what is there, as long as it has not ended. Not counted: whoever does not ask for a fresh one has waited, which was.
+    ///
+    /// # Errors
+    /// [`Unavailable`], never [`Unavailable::Awaited`].
+    pub fn with_last_good<R>(
+        &self,
+        index: usize,
+        now: Now,
+        take: impl FnOnce(&Held<Credential>) -> R,
+    ) -> Result<R, Unavailable> {
+        Ok(self.slot(index).ok_or(Unavailable::Never)?.handle().with_last_good(now, take)?)
+    }
+
+    /// Has the token of the provider at `index` obtained. Whatever comes of it, the store tells.
+    pub async fn renewed(&self, index: usize) {
+        if let Some((Slot::Renewed(entry), tally)) = self.slots.get(index) {
+            // The failure is in the entry's observer, its record and the next look at the store.
+            let _told_elsewhere = entry.renewed_telling(|part| tally.count(part.into())).await;
+        }
+    }
+
+    /// When the credential of the provider at `index` may be there again; none where nobody knows.
     #[must_use]
-    pub fn any_is_on(&self, headers: &Headers<'_>) -> bool {
-        self.0.iter().any(|handle| handle.is_on(headers))
+    pub fn retry_after(&self, index: usize, now: Now) -> Option<Duration> {
+        match self.slot(index) {
+            Some(Slot::Renewed(entry)) => {
+                entry.setback().map(|setback| setback.next.saturating_duration_since(now.instant))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether some provider's credential, or the one before it, stands among `headers`: what an earlier attempt attached,
+    /// seen again by an upstream filter on a retry. They are looked for in the headers of these `names`.
+    #[must_use]
+    pub fn any_is_on(&self, headers: &Headers<'_>, names: &[String]) -> bool {
+        headers.iter().filter(|line| names.iter().any(|name| line.name.eq_ignore_ascii_case(name))).any(
+            |line| {
+                let id = self.fingerprints.of(line.value);
+                self.slots.iter().any(|(slot, _)| slot.handle().is_or_was(id))
+            },
+        )
+    }
+}
+
+impl From<Availability> for Unavailable {
+    fn from(availability: Availability) -> Self {
+        match availability {
+            Availability::Never => Self::Never,
+            Availability::Expired => Self::Expired,
+            Availability::Aging => Self::Awaited,
+        }
     }
 }

@@ -83,6 +83,8 @@ fn envoy_refuses_everything_while_no_server_answers() {
                     ..Cluster::default()
                 }],
                 tls: Tls::None,
+                behind: Vec::new(),
+                filter: |_| {},
                 message_timeout: "5s".to_owned(),
             };
             let envoy = Envoy::start("front", version, &front.config());
@@ -105,6 +107,8 @@ fn envoy_asks_for_a_client_certificate() {
         routes: Vec::new(),
         clusters: Vec::new(),
         tls: Tls::Mutual(certificates.path()),
+        behind: Vec::new(),
+        filter: |_| {},
         message_timeout: "5s".to_owned(),
     };
     let envoy = Envoy::start("front", Version::Newest, &front.config());

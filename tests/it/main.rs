@@ -11,13 +11,18 @@
     reason = "tests"
 )]
 
+mod access_tokens;
 mod attempts;
+mod audit;
 mod authz_protocol;
 mod certificates;
 mod commands;
 mod counterparts;
 mod decisions;
 mod failover;
+mod feedback;
+mod feedback_protocol;
+mod feedback_tokens;
 mod health;
 mod http2;
 mod key_sets;
@@ -33,3 +38,4 @@ mod sdks;
 mod selection;
 mod smuggling;
 mod support;
+mod token_command;

@@ -5,6 +5,7 @@
 
 mod provider;
 mod text;
+mod token;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,9 @@ use serde::Deserialize;
 
 pub(super) use provider::{ApiKey, AuthType, Match, Metadata, Provider};
 pub(super) use text::{DurationText, Items, OneOrMore, SizeText};
+pub(super) use token::{
+    ClientAuth, ClientTls, Federation, Feedback, Grant, RefreshPolicy, TokenBody, TokenFile,
+};
 
 /// The configuration of bouncer. Paths in it are relative to the file.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -199,21 +203,25 @@ pub(super) struct File {
 /// Where audit events go.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "the schema knows it, a later version reads it")]
+#[schemars(extend("minProperties" = 1))]
 pub(super) struct Audit {
     /// Each event goes to all of them.
+    #[schemars(length(min = 1))]
     pub(super) sinks: Option<Items<Sink>>,
+    /// A secret in the store whose key `key` (16 bytes or more) makes the fingerprints of credentials, so that all replicas
+    /// call a credential alike. Default: a random one, which ends with the process.
+    #[schemars(length(min = 1))]
+    pub(super) fingerprint_key: Option<String>,
 }
 
 /// One place for audit events.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "the schema knows it, a later version reads it")]
 pub(super) struct Sink {
-    /// file or stdout.
+    /// file (lines are appended to path) or stdout.
     #[schemars(required)]
     pub(super) r#type: Option<SinkType>,
-    /// The file.
+    /// The file, of type file. It is made if it is not there.
     #[schemars(length(min = 1))]
     pub(super) path: Option<String>,
 }

@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{DurationText, Items, Mfa};
+use super::token::{
+    AzureAd, ClientAuth, ClientTls, Federation, Feedback, Grant, Refresh, RefreshPolicy, TokenBody,
+    TokenFile, Vertex,
+};
+use super::{DurationText, Items, Mfa, OneOrMore};
 
 /// One LLM service: which requests are its own, and which credential goes on them.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -23,9 +27,10 @@ pub(in crate::config) struct Provider {
     pub(in crate::config) credential_ref: Option<String>,
     /// Whether the caller must have passed multi-factor authentication. Default false.
     pub(in crate::config) mfa_required: Option<bool>,
-    /// oauth2, oidc, azure_ad: what the token is asked for.
+    /// oauth2, oidc, azure_ad: what the token is asked for. Default for azure-openai with azure_ad:
+    /// https://cognitiveservices.azure.com/.default; for vertex: https://www.googleapis.com/auth/cloud-platform.
     pub(in crate::config) scopes: Option<Items<String>>,
-    /// oauth2: where tokens are obtained.
+    /// oauth2: where tokens are obtained. With federation: where, if not at the vendor's own.
     pub(in crate::config) token_endpoint: Option<String>,
     /// oidc: whose discovery document names the token endpoint.
     pub(in crate::config) issuer: Option<String>,
@@ -33,6 +38,10 @@ pub(in crate::config) struct Provider {
     pub(in crate::config) refresh_policy: Option<RefreshPolicy>,
     /// Whether a rotation of the credential is an audit event. Default true.
     pub(in crate::config) audit_on_rotate: Option<bool>,
+    /// What becomes of the provider's 401 and 403: answer (the credential is renewed, and the caller, whose own token was
+    /// fine, sees 503 or 502; default where the credential is a token), observe (it is renewed, and the caller sees the
+    /// provider's answer) or off (nobody looks; default for api_key).
+    pub(in crate::config) feedback: Option<Feedback>,
     /// Which requests are its own: any of these. Without it, those for which Envoy names the entry.
     pub(in crate::config) r#match: Option<Match>,
     /// Narrows the global section mfa, field by field.
@@ -43,6 +52,23 @@ pub(in crate::config) struct Provider {
     pub(in crate::config) refresh: Option<Refresh>,
     /// oauth2, oidc: how the client shows itself to the token endpoint.
     pub(in crate::config) client_auth: Option<ClientAuth>,
+    /// oauth2, oidc: client_credentials (default), token_exchange (RFC 8693) or jwt_bearer (RFC 7523).
+    pub(in crate::config) grant: Option<Grant>,
+    /// oauth2, oidc: for whom the token is, as the token endpoint names it.
+    #[schemars(length(min = 1))]
+    pub(in crate::config) audience: Option<String>,
+    /// oauth2, oidc: one URI or a list, for whom the token is (RFC 8707).
+    pub(in crate::config) resource: Option<OneOrMore>,
+    /// oauth2, oidc: further parameters of the token request; never the protocol's own, never secrets.
+    pub(in crate::config) extra_params: Option<BTreeMap<String, String>>,
+    /// oauth2, oidc: form (default), or json for a token endpoint that wants it.
+    pub(in crate::config) token_body: Option<TokenBody>,
+    /// token_exchange, jwt_bearer, federation: the workload's own token.
+    pub(in crate::config) subject_token: Option<TokenFile>,
+    /// token_exchange: the token of the one who acts.
+    pub(in crate::config) actor_token: Option<TokenFile>,
+    /// oidc of openai and anthropic: the vendor's workload identity federation, in the place of issuer.
+    pub(in crate::config) federation: Option<Federation>,
     /// azure_ad: Microsoft Entra.
     pub(in crate::config) azure_ad: Option<AzureAd>,
     /// vertex: Google Cloud.
@@ -105,53 +131,6 @@ pub(in crate::config) struct ApiKey {
     pub(in crate::config) prefix: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[schemars(inline)]
-pub(in crate::config) enum RefreshPolicy {
-    PreExpiry,
-    Lazy,
-    Proactive,
-}
-
-/// Renewal of tokens.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(in crate::config) struct Refresh {
-    /// How long before its end a token is renewed. Default 5m.
-    pub(in crate::config) margin: Option<DurationText>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-#[allow(clippy::enum_variant_names, reason = "the names are those of OpenID Connect")]
-pub(in crate::config) enum ClientAuth {
-    Basic,
-    Post,
-    PrivateKeyJwt,
-    TlsClientAuth,
-    None,
-}
-
-/// Microsoft Entra.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "the schema knows it, a later version reads it")]
-pub(in crate::config) struct AzureAd {
-    /// Default: https://login.microsoftonline.com.
-    pub(in crate::config) authority_host: Option<String>,
-}
-
-/// Google Cloud.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "the schema knows it, a later version reads it")]
-pub(in crate::config) struct Vertex {
-    /// Hosts beyond *.googleapis.com to which a token request may go.
-    pub(in crate::config) allowed_token_hosts: Option<Items<String>>,
-}
-
 /// AWS.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -187,17 +166,4 @@ pub(in crate::config) struct Role {
     pub(in crate::config) tags: Option<BTreeMap<String, String>>,
     /// Whom the session stands for.
     pub(in crate::config) source_identity: Option<String>,
-}
-
-/// TLS towards the token endpoint.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "the schema knows it, a later version reads it")]
-pub(in crate::config) struct ClientTls {
-    /// Certificates that are trusted, PEM. Default: the public ones.
-    pub(in crate::config) ca: Option<String>,
-    /// Certificate chain of the client, PEM.
-    pub(in crate::config) certificate: Option<String>,
-    /// Private key of the client, PEM.
-    pub(in crate::config) private_key: Option<String>,
 }

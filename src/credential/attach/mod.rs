@@ -6,9 +6,11 @@
 #[cfg(test)]
 mod tests;
 
-use super::Credential;
+use bytes::Bytes;
+
+use super::{Credential, Listed};
 use crate::policy::Permit;
-use crate::request::{HeaderMutation, Headers, RequestView};
+use crate::request::{HeaderMutation, HeaderValue, Headers, RequestView, SetHeader};
 
 /// Puts `credential` on the request. The permit is the proof that policy agreed.
 #[must_use]
@@ -54,7 +56,26 @@ fn exchange<'a>(
             mutation.set.push(line.clone());
         }
     }
+    if let Some(listed) = credential.listed {
+        list(&mut mutation, listed, headers);
+    }
     mutation
+}
+
+/// Adds a member to a list: whole members are compared, over all lines of the name (RFC 9110 section 5.3), and those of the
+/// caller's stay.
+fn list<'a>(mutation: &mut HeaderMutation<'a>, Listed { name, member }: Listed, headers: &Headers<'a>) {
+    let sent = || headers.all(name).flat_map(|line| line.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    if sent().filter(|sent| *sent == member.as_bytes()).count() == 1 {
+        return;
+    }
+    let others = sent().filter(|sent| !sent.is_empty() && *sent != member.as_bytes());
+    let members: Vec<_> = others.chain([member.as_bytes()]).collect();
+    let value = HeaderValue::Plain(Bytes::from(members.join(&b',')));
+    for line in headers.iter().filter(|line| line.name.eq_ignore_ascii_case(name)) {
+        remove(mutation, line.name);
+    }
+    mutation.set.push(SetHeader { name: Bytes::from_static(name.as_bytes()), value });
 }
 
 fn remove<'a>(mutation: &mut HeaderMutation<'a>, name: &'a str) {

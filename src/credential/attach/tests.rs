@@ -1,14 +1,11 @@
 //! What is left of a request when the mutation was done.
 
-use bytes::Bytes;
 use proptest::prelude::*;
-use smallvec::smallvec;
 
 use super::*;
 use crate::base::{Secret, SecretBytes};
-use crate::credential::ApiKey;
+use crate::credential::{ApiKey, Bearer};
 use crate::provider::ProviderKind;
-use crate::request::{HeaderValue, SetHeader};
 
 /// PROVIDERS section 1, once more and in one row, so that a name lost in the code is missed here.
 const NAMES: [&str; 10] = [
@@ -166,12 +163,50 @@ fn token_headers_are_removed_however_the_operator_wrote_them() {
 fn the_credentials_own_header_is_replaced_in_every_spelling() {
     for name in ["x-llm-key", "x_llm.key"] {
         let value = HeaderValue::Sensitive(SecretBytes::new(b"ours".to_vec()));
-        let set = smallvec![SetHeader { name: Bytes::from_static(name.as_bytes()), value }];
-        let credential = Credential { set, default: smallvec![], expires_at: None };
+        let set = Box::new([SetHeader { name: Bytes::from_static(name.as_bytes()), value }]);
+        let credential = Credential { set, default: Box::default(), listed: None };
         let sent = lines(&[("x-llm-key", "1"), ("X_LLM_Key", "2"), ("x_llm.key", "3"), ("x-llm-keys", "4")]);
         let mutation = exchange(&credential, &[], &headers(&sent));
         assert_eq!(applied(&sent, &mutation), lines(&[("x-llm-keys", "4"), (name, "ours")]));
     }
+}
+
+/// What becomes of the caller's flags beside a token that needs one.
+#[track_caller]
+fn flags(sent: &[&str], arrive: &[&str]) {
+    let (token, beta) = (secret("t"), Some("oauth-2025-04-20"));
+    let credential = Bearer { token: &token, user_project: None, beta }.credential().unwrap();
+    let named = |values: &[&str]| -> Vec<Line> {
+        values.iter().map(|value| ("anthropic-beta".to_owned(), value.as_bytes().to_vec())).collect()
+    };
+    let sent = named(sent);
+    let mutation = exchange(&credential, &[], &headers(&sent));
+    let mut left = applied(&sent, &mutation);
+    // Without a version Anthropic takes no token either.
+    assert_eq!(left.iter().filter(|(name, _)| name == "anthropic-version").count(), 1);
+    left.retain(|(name, _)| name == "anthropic-beta");
+    assert_eq!(left, named(arrive));
+}
+
+#[test]
+fn the_flag_that_a_token_needs_stands_beside_the_callers_own_and_once() {
+    let ours = "oauth-2025-04-20";
+    flags(&[], &[ours]);
+    flags(&[""], &[ours]);
+    flags(&[" , ,"], &[ours]);
+    flags(&["a"], &["a,oauth-2025-04-20"]);
+    flags(&["a, b ", "c"], &["a,b,c,oauth-2025-04-20"]);
+    // As it came, lines and blanks too.
+    flags(&["a , oauth-2025-04-20", "b"], &["a , oauth-2025-04-20", "b"]);
+    flags(&["oauth-2025-04-20,a,oauth-2025-04-20"], &["a,oauth-2025-04-20"]);
+    flags(&[ours, ours], &[ours]);
+}
+
+#[test]
+fn a_flag_that_only_contains_the_other_is_another() {
+    flags(&["x-oauth-2025-04-20"], &["x-oauth-2025-04-20,oauth-2025-04-20"]);
+    flags(&["oauth-2025-04-201,oauth"], &["oauth-2025-04-201,oauth,oauth-2025-04-20"]);
+    flags(&["OAUTH-2025-04-20"], &["OAUTH-2025-04-20,oauth-2025-04-20"]);
 }
 
 #[test]

@@ -64,14 +64,16 @@ impl Authorization {
 
     async fn answer(self, frame: Bytes) -> Result<Response<CheckResponse>, Status> {
         let (since, generation) = (self.0.now(), self.0.generation());
-        let wait = match self.guarded(&frame, &generation, since, Patience::Fresh)? {
-            Next::Reply(reply) => return Ok(Response::new(reply)),
-            Next::Wait(wait) => wait,
-        };
-        Current::wait(Arc::clone(&generation), wait, self.0.limits().patience).await;
-        match self.guarded(&frame, &generation, since, Patience::Spent)? {
-            Next::Reply(reply) => Ok(Response::new(reply)),
-            Next::Wait(_) => Err(Status::internal("waited twice")),
+        let mut patience = Patience::Fresh;
+        loop {
+            // Each wait leaves less to wait for, so this ends.
+            match self.guarded(&frame, &generation, since, patience)? {
+                Next::Reply(reply) => return Ok(Response::new(reply)),
+                Next::Wait(wait) => {
+                    Current::wait(Arc::clone(&generation), wait, self.0.patience(since)).await;
+                    patience = wait.then();
+                }
+            }
         }
     }
 
@@ -112,7 +114,7 @@ impl Authorization {
             Err(HeaderMapError::Request(error)) => return refused(error.into()),
         };
         let told = Told::of(&view, since);
-        let outcome = match run(&generation.snapshot, &view, since.unix, patience) {
+        let outcome = match run(&generation.snapshot, &view, self.0.at(since, patience), patience) {
             Ok(outcome) => outcome,
             Err(wait) => return Ok(Next::Wait(wait)),
         };

@@ -14,9 +14,10 @@ use tokio::time::{Instant, Sleep};
 use tonic::{Status, Streaming};
 
 use super::Wiring;
+use super::feedback::{ResponseHeaders, Verdict, Watch};
 use super::order::Order;
 use super::request::{BodyMode, Message, Phase, read_headers, view};
-use super::response::{go_on, refuse, untouched};
+use super::response::{go_on, refuse, then_response_body, then_response_headers, untouched};
 use crate::base::Now;
 use crate::envoy::current::{Current, Generation, ProtocolError, Told};
 use crate::envoy::headers::HeaderMapError;
@@ -48,6 +49,10 @@ enum State {
     Waiting(Waiting),
     /// They are answered; what follows is passed.
     Answered,
+    /// They are answered, and what the provider says to the credential is waited for.
+    Attached(Watch),
+    /// It said 403, and the body has the reason.
+    Reading(Watch),
     /// Over: refused, or ended with an error.
     Over,
 }
@@ -57,14 +62,21 @@ struct Waiting {
     frame: Bytes,
     since: Now,
     generation: Arc<Generation>,
+    /// What it may wait for after this.
+    patience: Patience,
     until: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
-/// What a message leads to.
-enum Next {
-    Reply(ProcessingResponse),
-    Final(ProcessingResponse),
-    Wait(Waiting),
+/// How often a stream that lives on looks whether the server is going. Most have ended before the first time.
+const LOOK: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// What a message leads to: an answer, where it has one already, and the state after it.
+struct Next(Option<ProcessingResponse>, State);
+
+impl Next {
+    fn reply(reply: ProcessingResponse, state: State) -> Result<Self, Status> {
+        Ok(Self(Some(reply), state))
+    }
 }
 
 impl Exchange {
@@ -93,11 +105,25 @@ impl Exchange {
         let since = self.current.now();
         let message = Message::read(&frame).map_err(|error| self.abuse(ProtocolError::Malformed, &error))?;
         self.order.accept(message.phase).map_err(|error| self.abuse(ProtocolError::OutOfOrder, &error))?;
-        let Phase::RequestHeaders { map, .. } = message.phase else {
-            return Ok(Next::Reply(untouched(message.phase)));
-        };
-        let generation = self.current.generation();
-        self.headers(&frame, &message, map, generation, since, Patience::Fresh)
+        match (message.phase, std::mem::replace(&mut self.state, State::Over)) {
+            (Phase::RequestHeaders { map, .. }, _) => {
+                self.headers(&frame, &message, map, self.current.generation(), since, Patience::Fresh)
+            }
+            (Phase::ResponseHeaders { map, end }, State::Attached(watch)) => {
+                let malformed = |error: WireError| self.abuse(ProtocolError::Malformed, &error);
+                let maker = message.code_details().map_err(malformed)?;
+                match watch.headers(&self.current, ResponseHeaders { map, end, maker }) {
+                    Verdict::Untouched => Next::reply(untouched(message.phase), State::Over),
+                    Verdict::ReadBody => Next::reply(then_response_body(), State::Reading(watch)),
+                    Verdict::Instead(reply) => Next::reply(reply, State::Over),
+                }
+            }
+            (Phase::ResponseBody { body, .. }, State::Reading(watch)) => {
+                watch.body(&self.current, body);
+                Next::reply(untouched(message.phase), State::Over)
+            }
+            (phase, state) => Next::reply(untouched(phase), state),
+        }
     }
 
     /// The request's headers, when they come and once more after a wait.
@@ -115,16 +141,16 @@ impl Exchange {
         };
         let wiring = match &self.wiring {
             Ok(wiring) => wiring,
-            Err(cause) => return Ok(refused(*cause)),
+            Err(cause) => return refused(*cause),
         };
         if message.observability {
-            return Ok(refused(Cause::ObservabilityMode));
+            return refused(Cause::ObservabilityMode);
         }
         match message.body_mode {
             BodyMode::Plain => {}
-            BodyMode::FullDuplex => return Ok(refused(Cause::BodyMode("FULL_DUPLEX_STREAMED"))),
-            BodyMode::Grpc => return Ok(refused(Cause::BodyMode("GRPC"))),
-            BodyMode::Unknown => return Ok(refused(Cause::BodyMode("of a later Envoy"))),
+            BodyMode::FullDuplex => return refused(Cause::BodyMode("FULL_DUPLEX_STREAMED")),
+            BodyMode::Grpc => return refused(Cause::BodyMode("GRPC")),
+            BodyMode::Unknown => return refused(Cause::BodyMode("of a later Envoy")),
         }
         let malformed = |error: WireError| self.abuse(ProtocolError::Malformed, &error);
         let attributes = message.attributes().map_err(malformed)?;
@@ -132,47 +158,57 @@ impl Exchange {
         let view = match read_headers(map).and_then(|headers| view(headers, facts, wiring.half)) {
             Ok(view) => view,
             Err(HeaderMapError::Wire(error)) => return Err(malformed(error)),
-            Err(HeaderMapError::Request(error)) => return Ok(refused(error.into())),
+            Err(HeaderMapError::Request(error)) => return refused(error.into()),
         };
         let told = Told::of(&view, since);
-        let outcome = match run(&generation.snapshot, &view, since.unix, patience) {
+        let outcome = match run(&generation.snapshot, &view, self.current.at(since, patience), patience) {
             Ok(outcome) => outcome,
             Err(wait) => {
-                let patience = self.current.limits().patience;
-                let until = Box::pin(Current::wait(Arc::clone(&generation), wait, patience));
-                return Ok(Next::Wait(Waiting {
-                    frame: frame.clone(),
-                    since,
-                    generation: Arc::clone(&generation),
-                    until,
-                }));
+                let until =
+                    Box::pin(Current::wait(Arc::clone(&generation), wait, self.current.patience(since)));
+                let (frame, generation, patience) = (frame.clone(), Arc::clone(&generation), wait.then());
+                let waiting = Waiting { frame, since, generation, patience, until };
+                return Ok(Next(None, State::Waiting(waiting)));
             }
         };
-        Ok(self.conclude(&generation, &outcome, &told))
+        self.conclude(&generation, &outcome, &told)
     }
 
     /// Counts the outcome and puts it on the wire.
-    fn conclude(&self, generation: &Generation, outcome: &Outcome<'_>, told: &Told<'_>) -> Next {
+    fn conclude(
+        &self,
+        generation: &Arc<Generation>,
+        outcome: &Outcome<'_>,
+        told: &Told<'_>,
+    ) -> Result<Next, Status> {
         self.current.record(Service::ExtProc, generation, outcome, told);
         match outcome {
-            Outcome::Attach { mutation, .. } => Next::Reply(go_on(mutation, None)),
-            Outcome::Verified { facts, mutation } => Next::Reply(go_on(mutation, Some(facts))),
-            Outcome::Pass => Next::Reply(go_on(&HeaderMutation::default(), None)),
+            Outcome::Attach { provider, credential, mutation } => {
+                let reply = go_on(mutation, None);
+                match Watch::of(generation, *provider, *credential, told.request_id) {
+                    Some(watch) => Next::reply(then_response_headers(reply), State::Attached(watch)),
+                    None => Next::reply(reply, State::Answered),
+                }
+            }
+            Outcome::Verified { facts, mutation } => {
+                Next::reply(go_on(mutation, Some(facts)), State::Answered)
+            }
+            Outcome::Pass => Next::reply(go_on(&HeaderMutation::default(), None), State::Answered),
             Outcome::Refuse(refusal) => {
                 let denied = Denied::new(refusal, told.request_id);
-                Next::Final(refuse(denied, refusal.cause.code().as_str()))
+                Next::reply(refuse(denied, refusal.cause.code().as_str()), State::Over)
             }
         }
     }
 
     /// A wait is over: decide the same frame again.
     fn again(&self, waiting: Waiting) -> Result<Next, Status> {
-        let Waiting { frame, since, generation, .. } = waiting;
+        let Waiting { frame, since, generation, patience, .. } = waiting;
         let message = Message::read(&frame).map_err(|error| self.abuse(ProtocolError::Malformed, &error))?;
         let Phase::RequestHeaders { map, .. } = message.phase else {
             return Err(Status::internal("not the headers"));
         };
-        self.headers(&frame, &message, map, generation, since, Patience::Spent)
+        self.headers(&frame, &message, map, generation, since, patience)
     }
 
     fn abuse(&self, kind: ProtocolError, error: &dyn std::fmt::Display) -> Status {
@@ -188,34 +224,36 @@ impl Exchange {
         let next = catch_unwind(AssertUnwindSafe(|| step(self)))
             .unwrap_or_else(|_payload| Err(Status::internal("bouncer failed; its log has the place")));
         let (state, answer) = match next {
-            Ok(Next::Reply(reply)) => (State::Answered, Some(Ok(reply))),
-            Ok(Next::Final(reply)) => (State::Over, Some(Ok(reply))),
-            Ok(Next::Wait(waiting)) => (State::Waiting(waiting), None),
+            Ok(Next(reply, state)) => (state, reply.map(Ok)),
             Err(status) => (State::Over, Some(Err(status))),
         };
         self.state = state;
         answer
     }
 
-    /// The inbound side has nothing: has it had nothing for too long?
+    /// The inbound side has nothing: is there a reason to wait no longer? Too long a silence is one. So is a server that is
+    /// going, once the request's headers are answered: the provider may take minutes for the rest, and a stream that is cut
+    /// off at the drain's end would cost the caller the whole answer.
     fn overdue(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let limits = self.current.limits();
+        let end = (self.last_message + limits.stream_idle).min(self.started + limits.stream_total);
         loop {
-            let deadline = (self.last_message + limits.stream_idle).min(self.started + limits.stream_total);
-            let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+            let first = end.min(self.started + LOOK);
+            let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(first)));
             ready!(alarm.as_mut().poll(context));
-            if alarm.deadline() >= deadline {
+            let answered = matches!(self.state, State::Answered | State::Attached(_) | State::Reading(_));
+            if alarm.deadline() >= end || answered && self.current.is_draining() {
                 return Poll::Ready(());
             }
-            // Messages came since it was set.
-            alarm.as_mut().reset(deadline);
+            let next = end.min(alarm.deadline() + LOOK);
+            alarm.as_mut().reset(next);
         }
     }
 
     /// Ends the stream: with OK only where the request's headers were answered.
     fn end(&mut self, status: Status) -> Option<Result<ProcessingResponse, Status>> {
         match std::mem::replace(&mut self.state, State::Over) {
-            State::Answered | State::Over => None,
+            State::Answered | State::Attached(_) | State::Reading(_) | State::Over => None,
             State::Unanswered | State::Waiting(_) => Some(Err(status)),
         }
     }

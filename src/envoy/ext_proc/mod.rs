@@ -1,6 +1,7 @@
 //! `envoy.service.ext_proc.v3.ExternalProcessor`.
 
 mod exchange;
+mod feedback;
 mod order;
 mod request;
 mod response;

@@ -43,8 +43,8 @@ impl Order {
             Phase::RequestHeaders { end, .. } => self.request.headers(end),
             Phase::RequestBody { end } => self.request.more(end),
             Phase::RequestTrailers => self.request.more(true),
-            Phase::ResponseHeaders { end } => self.response.headers(end),
-            Phase::ResponseBody { end } => self.response.more(end),
+            Phase::ResponseHeaders { end, .. } => self.response.headers(end),
+            Phase::ResponseBody { end, .. } => self.response.more(end),
             Phase::ResponseTrailers => self.response.more(true),
         }
     }
@@ -84,8 +84,8 @@ mod tests {
             any::<bool>().prop_map(|end| Phase::RequestHeaders { map: &[], end }),
             any::<bool>().prop_map(|end| Phase::RequestBody { end }),
             Just(Phase::RequestTrailers),
-            any::<bool>().prop_map(|end| Phase::ResponseHeaders { end }),
-            any::<bool>().prop_map(|end| Phase::ResponseBody { end }),
+            any::<bool>().prop_map(|end| Phase::ResponseHeaders { map: &[], end }),
+            any::<bool>().prop_map(|end| Phase::ResponseBody { body: &[], end }),
             Just(Phase::ResponseTrailers),
         ]
     }
@@ -117,9 +117,9 @@ mod tests {
         for phase in [
             Phase::RequestHeaders { map: &[], end: false },
             Phase::RequestBody { end: false },
-            Phase::ResponseHeaders { end: false },
+            Phase::ResponseHeaders { map: &[], end: false },
             Phase::RequestBody { end: true },
-            Phase::ResponseBody { end: true },
+            Phase::ResponseBody { body: &[], end: true },
         ] {
             assert_eq!(order.accept(phase), Ok(()), "{phase:?}");
         }

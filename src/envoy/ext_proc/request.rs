@@ -2,6 +2,7 @@
 
 use crate::envoy::facts::{Attributes, verified_facts};
 use crate::envoy::headers::{HeaderMapError, read_map};
+use crate::envoy::structs::{Json, members};
 use crate::envoy::wire::{Fields, WireError, map_entry, once};
 use crate::request::{EnvoyFacts, Half, Headers, RequestView};
 
@@ -17,10 +18,13 @@ pub(super) enum Phase<'a> {
         end: bool,
     },
     RequestTrailers,
+    /// The same of the response.
     ResponseHeaders {
+        map: &'a [u8],
         end: bool,
     },
     ResponseBody {
+        body: &'a [u8],
         end: bool,
     },
     ResponseTrailers,
@@ -87,6 +91,18 @@ impl<'a> Message<'a> {
         Ok(attributes)
     }
 
+    /// `response.code_details`, where the filter asks for it: who made the response.
+    pub(super) fn code_details(&self) -> Result<Option<&'a str>, WireError> {
+        for message in self.attributes.into_iter().flatten() {
+            for member in members(message) {
+                if let ("response.code_details", Json::Text(text)) = member? {
+                    return Ok(Some(text));
+                }
+            }
+        }
+        Ok(None)
+    }
+
     /// What Envoy says beside the headers: its attributes, the wiring of the stream, and for the upstream half the facts.
     pub(super) fn facts<'v>(
         &self,
@@ -113,7 +129,7 @@ impl<'a> Message<'a> {
     }
 }
 
-/// The header lines of a request.
+/// The header lines of a request or a response.
 pub(super) fn read_headers(map: &[u8]) -> Result<Headers<'_>, HeaderMapError> {
     let mut headers = Headers::default();
     read_map(map, &mut headers)?;
@@ -130,22 +146,23 @@ pub(super) fn view<'a>(
 }
 
 fn read_phase(number: u32, message: &[u8]) -> Result<Phase<'_>, WireError> {
-    let (mut map, mut end_of_headers, mut end_of_body) = (None, None, None);
+    let (mut first, mut end_of_headers, mut end_of_body) = (None, None, None);
     for field in Fields::of(message) {
         match field? {
-            // The body itself is passed over: nothing here reads it.
-            (1, value) => once(&mut map, value.bytes()?)?,
+            // The lines of headers and trailers, the bytes of a body.
+            (1, value) => once(&mut first, value.bytes()?)?,
             (2, value) if matches!(number, 4 | 5) => once(&mut end_of_body, value.flag()?)?,
             (3, value) if matches!(number, 2 | 3) => once(&mut end_of_headers, value.flag()?)?,
             _ => {}
         }
     }
     let (end_of_headers, end_of_body) = (end_of_headers.unwrap_or(false), end_of_body.unwrap_or(false));
+    let first = first.unwrap_or_default();
     match number {
-        2 => Ok(Phase::RequestHeaders { map: map.unwrap_or_default(), end: end_of_headers }),
-        3 => Ok(Phase::ResponseHeaders { end: end_of_headers }),
+        2 => Ok(Phase::RequestHeaders { map: first, end: end_of_headers }),
+        3 => Ok(Phase::ResponseHeaders { map: first, end: end_of_headers }),
         4 => Ok(Phase::RequestBody { end: end_of_body }),
-        5 => Ok(Phase::ResponseBody { end: end_of_body }),
+        5 => Ok(Phase::ResponseBody { body: first, end: end_of_body }),
         6 => Ok(Phase::RequestTrailers),
         7 => Ok(Phase::ResponseTrailers),
         _ => Err(WireError::Malformed),

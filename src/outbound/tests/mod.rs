@@ -2,6 +2,9 @@
 
 mod documents;
 mod key_sets;
+mod proxies;
+mod sending;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -83,6 +86,9 @@ impl Server {
         }
         let head = String::from_utf8(head).ok()?;
         let path = head.split(' ').nth(1)?.to_owned();
+        // A connection that is closed with something unread is reset, and the reply may be lost.
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+        stream.read_exact(&mut vec![0; length.unwrap_or(0)]).await.ok()?;
         self.heads.lock().unwrap().push(head);
         let reply = self.replies.lock().unwrap().get(&path).cloned();
         let start = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n";

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Answer, Process, Request, http, provider, send};
+use super::{Answer, PATIENCE, Process, Request, http, provider, send};
 
 /// A running `bouncer serve`.
 pub(crate) struct Bouncer {
@@ -22,6 +22,16 @@ pub(crate) struct Bouncer {
     /// `/healthz`, `/readyz`, `/metrics`.
     pub(crate) admin: SocketAddr,
     files: Files,
+    log: Log,
+}
+
+/// How much it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Log {
+    /// The more it says, the more the search for secrets is worth (THREATS L02).
+    Everything,
+    /// What it says in production, where a case makes tens of thousands of requests.
+    Usual,
 }
 
 /// Configuration and secrets, before or while a server runs on them.
@@ -36,21 +46,28 @@ impl Bouncer {
     }
 
     /// The same, but only until it listens.
-    pub(crate) fn begin(files: Files, mut config: Value) -> Self {
+    pub(crate) fn begin(files: Files, config: Value) -> Self {
+        Self::begin_with(files, config, Log::Everything)
+    }
+
+    /// The same with another log.
+    pub(crate) fn begin_with(files: Files, mut config: Value, log: Log) -> Self {
         config["listen"]["grpc"] = json!(["127.0.0.1:0", "unix:grpc.sock"]);
         config["admin"] = json!({"listen": "127.0.0.1:0"});
         files.write("bouncer.yaml", &config.to_string());
-        let process = Process::start(
-            "bouncer",
-            Command::new(env!("CARGO_BIN_EXE_bouncer"))
-                .args(["serve", "--log-format", "json", "--config"])
-                .arg(files.path("bouncer.yaml"))
-                // The more it says, the more the search for secrets is worth (THREATS L02).
-                .env("RUST_LOG", "trace,h2=trace,hyper=trace,reqwest=trace,rustls=trace,tonic=trace"),
-        );
-        let grpc = process.wait_for("its gRPC address", |line| listening(line, "grpc"));
-        let admin = process.wait_for("its admin address", |line| listening(line, "admin"));
-        Self { process, grpc, socket: files.path("grpc.sock"), admin, files }
+        let (process, grpc, admin) = begin(&files, log);
+        Self { process, grpc, socket: files.path("grpc.sock"), admin, files, log }
+    }
+
+    /// Ends it as an operator does and starts another one on the same files. The socket's path stays. `meanwhile` runs after
+    /// it was told to end.
+    pub(crate) fn restart(&mut self, meanwhile: impl FnOnce()) {
+        self.process.signal(Signal::TERM);
+        self.process.wait_for("that it drains", |line| (field(line, "message")? == "draining").then_some(()));
+        meanwhile();
+        assert!(self.process.wait().success(), "a clean drain ends with 0");
+        (self.process, self.grpc, self.admin) = begin(&self.files, self.log);
+        self.serves();
     }
 
     /// Waits until it serves.
@@ -98,6 +115,15 @@ impl Bouncer {
     }
 }
 
+impl Log {
+    const fn filter(self) -> &'static str {
+        match self {
+            Self::Everything => "trace,h2=trace,hyper=trace,reqwest=trace,rustls=trace,tonic=trace",
+            Self::Usual => "info",
+        }
+    }
+}
+
 impl Files {
     pub(crate) fn new() -> Self {
         Self(super::folder())
@@ -130,6 +156,21 @@ impl Files {
         swap(Path::new(&version), &mount.join("..data"));
         swap(&Path::new("..data").join(key), &mount.join(key));
     }
+}
+
+fn begin(files: &Files, log: Log) -> (Process, SocketAddr, SocketAddr) {
+    let process = Process::start(
+        "bouncer",
+        Command::new(env!("CARGO_BIN_EXE_bouncer"))
+            .args(["serve", "--log-format", "json", "--config"])
+            .arg(files.path("bouncer.yaml"))
+            .env("RUST_LOG", log.filter()),
+    );
+    // Ten thousand entries take their time without optimisation.
+    let patience = PATIENCE * 3;
+    let grpc = process.wait_for_at_most(patience, "its gRPC address", |line| listening(line, "grpc"));
+    let admin = process.wait_for_at_most(patience, "its admin address", |line| listening(line, "admin"));
+    (process, grpc, admin)
 }
 
 fn swap(target: &Path, link: &Path) {

@@ -31,6 +31,10 @@ pub(crate) struct Front {
     pub(crate) message_timeout: String,
     /// A listener `main` without TLS, or with.
     pub(crate) tls: Tls,
+    /// Further filters, behind each of bouncer's.
+    pub(crate) behind: Vec<Value>,
+    /// Changes bouncer's filters.
+    pub(crate) filter: fn(&mut Value),
 }
 
 /// How Envoy reaches bouncer.
@@ -87,7 +91,7 @@ impl Placement {
 impl Front {
     /// `static_resources`.
     pub(crate) fn config(&self) -> Value {
-        let (downstream, upstream) = match self.placement {
+        let (mut downstream, mut upstream) = match self.placement {
             Placement::Downstream => (vec![self.ext_proc(None)], vec![]),
             Placement::Upstream => (vec![], vec![self.ext_proc(None)]),
             Placement::Pair => {
@@ -96,6 +100,9 @@ impl Front {
             Placement::ExtAuthz => (vec![ext_authz()], vec![]),
             Placement::HalfAPair => (vec![], vec![self.ext_proc(Some("upstream"))]),
         };
+        for chain in [&mut downstream, &mut upstream].into_iter().filter(|chain| !chain.is_empty()) {
+            chain.extend(self.behind.iter().cloned());
+        }
         let hosts: Vec<_> = self.routes.iter().map(|route| self.virtual_host(route)).collect();
         let mut clusters: Vec<_> = self.clusters.iter().map(|one| cluster(one, &upstream)).collect();
         clusters.push(bouncer_cluster(&self.grpc));
@@ -146,6 +153,8 @@ impl Front {
             },
             "message_timeout": self.message_timeout,
             "failure_mode_allow": false,
+            "allow_mode_override": true,
+            "response_attributes": ["response.code_details"],
             "request_attributes": [
                 "xds.cluster_name", "xds.route_name", "xds.cluster_metadata", "xds.route_metadata",
                 "xds.upstream_host_metadata", "upstream.address", "connection.mtls",
@@ -159,6 +168,7 @@ impl Front {
                 if half == "downstream" { "receiving_namespaces" } else { "forwarding_namespaces" };
             config["metadata_options"] = json!({ direction: {"untyped": ["bouncer"]} });
         }
+        (self.filter)(&mut config);
         json!({"name": "envoy.filters.http.ext_proc", "typed_config": config})
     }
 

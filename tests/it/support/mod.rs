@@ -15,13 +15,15 @@ mod origin;
 mod process;
 mod provider;
 mod raw;
+mod token_endpoint;
+mod token_world;
 mod world;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-pub(crate) use bouncer::{Bouncer, Files, field};
+pub(crate) use bouncer::{Bouncer, Files, Log, field};
 pub(crate) use certificates::Certificates;
 pub(crate) use direct::{Direct, endpoint, entry, eventually, new_key};
 pub(crate) use envoy::{Envoy, Version};
@@ -30,15 +32,17 @@ pub(crate) use http::{Answer, Connection, Request, send};
 pub(crate) use idp::Idp;
 pub(crate) use issuer::Issuer;
 pub(crate) use leaks::Secrets;
-pub(crate) use load::Load;
-pub(crate) use origin::{Origin, Seen};
+pub(crate) use load::{Load, SteadyLoad};
+pub(crate) use origin::{Origin, Pace, Seen, Told};
 pub(crate) use process::Process;
 pub(crate) use provider::{Llm, ProviderEnvoy};
 pub(crate) use raw::{CHECK, PROCESS, Raw};
+pub(crate) use token_endpoint::TokenEndpoint;
+pub(crate) use token_world::{TokenSetup, TokenWorld, workload};
 pub(crate) use world::{Until, World, WorldOptions};
 
 /// No wait of a test is longer.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where `scripts/tools.sh` puts things.
 pub(crate) fn tools() -> PathBuf {
@@ -61,4 +65,9 @@ pub(crate) fn folder() -> tempfile::TempDir {
 /// An address of this machine.
 pub(crate) fn local(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+/// Seconds of Unix time.
+pub(crate) fn unix_now() -> f64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64()
 }

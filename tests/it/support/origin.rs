@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::io::{self, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
 use serde_json::{Value, json};
 
-use super::{http, local};
+use super::{http, local, unix_now};
 
 /// A running service. It ends with the value.
 pub(crate) struct Origin {
@@ -21,8 +21,30 @@ pub(crate) struct Origin {
 #[derive(Default)]
 struct Shared {
     seen: Mutex<Vec<Seen>>,
-    failures: Mutex<VecDeque<u16>>,
+    told: Mutex<VecDeque<Told>>,
+    released: (Mutex<usize>, Condvar),
     over: AtomicBool,
+}
+
+/// An answer that the service is told to give.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Told {
+    pub(crate) status: u16,
+    /// Beside content type and length.
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: String,
+    pub(crate) pace: Pace,
+}
+
+/// How a body is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Pace {
+    #[default]
+    AtOnce,
+    /// Nothing before [`Origin::release`].
+    Late,
+    /// The head and half of it, then the rest after [`Origin::release`].
+    Held,
 }
 
 /// One request that got through the provider's own check of its key.
@@ -33,6 +55,8 @@ pub(crate) struct Seen {
     pub(crate) path: String,
     /// Every line, names as they came.
     pub(crate) headers: Vec<(String, String)>,
+    /// When it came, in seconds of Unix time.
+    pub(crate) at: f64,
 }
 
 impl Origin {
@@ -58,15 +82,35 @@ impl Origin {
         std::mem::take(&mut *self.shared.seen.lock().unwrap())
     }
 
+    /// The last one, which stays.
+    pub(crate) fn last_seen(&self) -> Option<Seen> {
+        self.shared.seen.lock().unwrap().last().cloned()
+    }
+
     /// The next requests are answered with these statuses, one each.
     pub(crate) fn fail_next(&self, statuses: &[u16]) {
-        self.shared.failures.lock().unwrap().extend(statuses);
+        let body = json!({"error": {"message": "told to fail"}}).to_string();
+        for status in statuses {
+            self.answer_next(Told { status: *status, body: body.clone(), ..Told::default() });
+        }
+    }
+
+    /// The next request gets this answer.
+    pub(crate) fn answer_next(&self, told: Told) {
+        self.shared.told.lock().unwrap().push_back(told);
+    }
+
+    /// One answer that is held goes on.
+    pub(crate) fn release(&self) {
+        *self.shared.released.0.lock().unwrap() += 1;
+        self.shared.released.1.notify_all();
     }
 }
 
 impl Drop for Origin {
     fn drop(&mut self) {
         self.shared.over.store(true, Ordering::SeqCst);
+        self.release();
         let _ = TcpStream::connect(self.address);
     }
 }
@@ -85,29 +129,51 @@ fn serve(stream: &TcpStream, shared: &Shared) -> Option<()> {
         let (first, headers) = http::head(&mut reader).ok()?;
         http::body(&mut reader, &headers).ok()?;
         let path = first.split(' ').nth(1)?.to_owned();
-        let seen = Seen { llm: String::new(), path, headers };
+        let at = unix_now();
+        let seen = Seen { llm: String::new(), path, headers, at };
         let llm = seen.all(LLM).join(",");
-        let status = shared.failures.lock().unwrap().pop_front().unwrap_or(200);
-        let body = if status == 200 {
-            completion(&seen.path)
-        } else {
-            json!({"error": {"message": "told to fail"}})
-        };
+        let told = shared.told.lock().unwrap().pop_front();
+        let told = told.unwrap_or_else(|| Told {
+            status: 200,
+            body: completion(&seen.path).to_string(),
+            ..Told::default()
+        });
         shared.seen.lock().unwrap().push(Seen { llm, ..seen });
-        answer(stream, status, &body).ok()?;
+        answer(stream, &told, shared).ok()?;
     }
 }
 
 /// Header in which the provider's Envoy names itself.
 pub(super) const LLM: &str = "x-llm";
 
-fn answer(mut stream: &TcpStream, status: u16, body: &Value) -> io::Result<()> {
-    let body = body.to_string();
+fn answer(mut stream: &TcpStream, told: &Told, shared: &Shared) -> io::Result<()> {
+    let Told { status, headers, body, pace } = told;
+    if *pace == Pace::Late {
+        shared.wait();
+    }
     let length = body.len();
-    write!(
-        stream,
-        "HTTP/1.1 {status} .\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
-    )
+    write!(stream, "HTTP/1.1 {status} .\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n")?;
+    for (name, value) in headers {
+        write!(stream, "{name}: {value}\r\n")?;
+    }
+    write!(stream, "\r\n")?;
+    let (first, rest) = body.as_bytes().split_at(length / 2);
+    stream.write_all(first)?;
+    if *pace == Pace::Held {
+        shared.wait();
+    }
+    stream.write_all(rest)
+}
+
+impl Shared {
+    /// Waits for one [`Origin::release`].
+    fn wait(&self) {
+        let mut released = self.released.0.lock().unwrap();
+        while *released == 0 && !self.over.load(Ordering::SeqCst) {
+            released = self.released.1.wait(released).unwrap();
+        }
+        *released = released.saturating_sub(1);
+    }
 }
 
 /// What an SDK is content with.

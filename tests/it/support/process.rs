@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
@@ -49,7 +49,17 @@ impl Process {
 
     /// Waits for a line of stdout or stderr of which `find` makes something.
     pub(crate) fn wait_for<T>(&self, what: &str, find: impl Fn(&str) -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
+        self.wait_for_at_most(PATIENCE, what, find)
+    }
+
+    /// The same, where that takes its time.
+    pub(crate) fn wait_for_at_most<T>(
+        &self,
+        patience: Duration,
+        what: &str,
+        find: impl Fn(&str) -> Option<T>,
+    ) -> T {
+        let deadline = Instant::now() + patience;
         let mut read = 0;
         let mut state = self.output.state.lock().unwrap();
         loop {
@@ -96,10 +106,15 @@ impl Process {
 
     /// Waits for its end.
     pub(crate) fn wait(&mut self) -> ExitStatus {
+        self.wait_at_most(PATIENCE * 3)
+    }
+
+    /// The same, where that takes its time.
+    pub(crate) fn wait_at_most(&mut self, patience: Duration) -> ExitStatus {
         let output = Arc::clone(&self.output);
         let state = output.state.lock().unwrap();
         let (state, timeout) =
-            output.grown.wait_timeout_while(state, PATIENCE * 3, |state| state.open > 0).unwrap();
+            output.grown.wait_timeout_while(state, patience, |state| state.open > 0).unwrap();
         assert!(!timeout.timed_out(), "{} does not end:\n{}", self.name, state.lines.join("\n"));
         drop(state);
         self.child.wait().unwrap()

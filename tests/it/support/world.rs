@@ -137,6 +137,8 @@ impl World {
             clusters: llms.iter().map(|llm| cluster(llm, &provider)).collect(),
             message_timeout: "5s".to_owned(),
             tls,
+            behind: Vec::new(),
+            filter: |_| {},
         };
         change_front(&mut front);
         let front = Envoy::start("front", version, &front.config());
