@@ -23,9 +23,9 @@ impl Denied {
         if let Some(challenge) = refusal.www_authenticate() {
             headers.push(("www-authenticate", challenge.into()));
         }
-        let known =
-            refusal.retry_after.map(|after| u32::try_from(after.as_secs()).unwrap_or(60).clamp(1, 60));
-        if let Some(seconds) = code.retry_after_seconds().map(|usual| known.unwrap_or(usual)) {
+        // Rounded up: who comes back a moment too early is refused again.
+        let known = refusal.retry_after.map(|after| after.as_secs_f64().ceil().clamp(1.0, 60.0) as u64);
+        if let Some(seconds) = code.retry_after_seconds().map(|usual| known.unwrap_or(usual.into())) {
             headers.push(("retry-after", seconds.to_string().into()));
         }
         if let Some((name, value)) = refusal.dialect.error_header(code.status()) {
@@ -45,4 +45,28 @@ pub(super) fn request_id<'a>(headers: &Headers<'a>) -> Option<&'a str> {
         .only("x-request-id")
         .filter(|id| !id.is_empty() && id.len() <= MAX_REQUEST_ID && id.iter().all(u8::is_ascii_graphic))
         .and_then(|id| str::from_utf8(id).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::token::Unavailable;
+
+    #[test]
+    fn retry_after_is_never_too_early_and_never_far_away() {
+        for (after, told) in [
+            (None, "5"),
+            (Some(Duration::ZERO), "1"),
+            (Some(Duration::from_millis(1_900)), "2"),
+            (Some(Duration::from_secs(7)), "7"),
+            (Some(Duration::MAX), "60"),
+        ] {
+            let refusal = Refusal { retry_after: after, ..Refusal::early(Unavailable::Expired) };
+            let denied = Denied::new(&refusal, None);
+            let line = denied.headers.iter().find(|(name, _)| *name == "retry-after").unwrap();
+            assert_eq!(line.1, told);
+        }
+    }
 }

@@ -6,7 +6,7 @@ use crate::base::Secret;
 use crate::secrets::SecretSource;
 
 /// Every key that a secret of a token source may have (INTERFACE section 2).
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 10] = [
     "client_id",
     "client_secret",
     "private_key",
@@ -17,8 +17,6 @@ const KEYS: [&str; 12] = [
     "federated_token_file",
     "service_account.json",
     "external_account.json",
-    "organization",
-    "project",
 ];
 
 /// So often a secret is read until two readings agree.
