@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+#[path = "catalogue/concurrency.rs"]
+mod concurrency;
 #[path = "catalogue/leakage.rs"]
 mod leakage;
 #[path = "catalogue/rows.rs"]
@@ -14,6 +16,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use concurrency::CONCURRENCY;
 use leakage::LEAKAGE;
 use rows::{ADMIN, HEADERS, Held, JWT, PROTOCOL};
 use tokens::TOKENS;
@@ -32,7 +35,9 @@ fn every_row_is_held_by_cases_that_exist() {
         (None, false) => sources.iter().any(|text| text.contains(&format!("fn {case}("))),
     };
     let mut seen = BTreeSet::new();
-    for (row, what, held) in [JWT, HEADERS, PROTOCOL, TOKENS, LEAKAGE, ADMIN].into_iter().flatten() {
+    for (row, what, held) in
+        [JWT, HEADERS, PROTOCOL, TOKENS, CONCURRENCY, LEAKAGE, ADMIN].into_iter().flatten()
+    {
         assert!(seen.insert(row), "{row} stands here twice");
         match held {
             Held::By(cases) => {
