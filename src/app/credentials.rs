@@ -62,7 +62,8 @@ impl Credentials {
         &self.fingerprints
     }
 
-    /// The slot of `entry`, the one that it had before where it is still the same credential. Nothing is read yet.
+    /// The slot of `entry`, the one that it had before where it is still the same credential, with what its secret holds
+    /// now; and what is wrong with that.
     pub(super) fn slot(
         &self,
         entry: &ProviderEntry,

@@ -103,7 +103,7 @@ async fn a_provider_that_never_answers_keeps_no_stream_beyond_its_time() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_drain_ends_what_waits_for_a_response_with_ok_at_once() {
+async fn a_drain_ends_what_waits_for_a_response_with_ok() {
     let mut direct = answering();
     let (mut waiting, mut reading) = (attached(&direct).await, attached(&direct).await);
     reading.phase(Phase::RequestBody(HttpBody::default()));

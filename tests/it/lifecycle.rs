@@ -55,6 +55,18 @@ async fn a_drain_says_so_first_answers_what_is_open_and_ends_with_0() {
     assert!(TcpStream::connect(direct.grpc).is_err());
 }
 
+/// An older Envoy keeps the stream until the provider's answer is over, which may take minutes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_drain_does_not_wait_for_streams_that_are_answered() {
+    let mut direct = Direct::start();
+    let mut answered = Stream::open(&direct.channel().await, &[]).await.unwrap();
+    said(&Question::chat(&direct.token()).message(), &mut answered).await.authorization();
+    direct.process.signal(Signal::TERM);
+    assert_eq!(answered.end().await, Code::Ok);
+    let status = tokio::task::block_in_place(|| direct.bouncer.process.wait());
+    assert_eq!(status.code(), Some(0), "{}", direct.process.text());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_drain_that_is_not_over_in_time_cuts_off_and_ends_with_1() {
     let mut direct = Direct::with(|config| config["listen"] = json!({"shutdown_grace": "200ms"}));

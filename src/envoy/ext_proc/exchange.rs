@@ -53,7 +53,7 @@ enum State {
     Attached(Watch),
     /// It said 403, and the body has the reason.
     Reading(Watch),
-    /// Over: refused, or ended with an error.
+    /// Over: refused, ended with an error, or nothing is left to say.
     Over,
 }
 
