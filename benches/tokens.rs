@@ -61,7 +61,13 @@ impl Idp {
         let id = self.fingerprints.of(text.as_bytes());
         let token = Secret::new(text);
         let value = Bearer { token: &token, user_project: None, beta: None }.credential().expect("digits");
-        Obtained { value, id, expiry: Expiry::after(began, self.life), refresh_in: None, provenance: None }
+        Obtained {
+            value,
+            id,
+            expiry: Some(Expiry::after(began, self.life)),
+            refresh_in: None,
+            provenance: None,
+        }
     }
 }
 

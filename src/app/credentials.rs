@@ -8,11 +8,11 @@ use super::rotations::Rotations;
 use crate::base::FingerprintKey;
 use crate::cache::{CacheKey, Entry, Handle, Keyed, Refresher, Source};
 use crate::config::{CredentialSettings, ProviderEntry};
-use crate::credential::Credential;
+use crate::credential::{ClockSkews, Credential};
 use crate::provider::{ApiKeyPlacement, AuthType, ProviderKind};
 use crate::secrets::{SecretSink, SecretSource};
 use crate::token::{
-    Dress, Grant, Material, Minter, Outward, SecretFault, Slot, SourceError, StaticKey, TokenEntry,
+    Chain, Dress, Grant, Material, Minter, Outward, SecretFault, Slot, SourceError, StaticKey, TokenEntry,
     TokenSettings, Unready, load_static, token_source,
 };
 
@@ -31,6 +31,7 @@ pub(super) struct Credentials {
     rotations: Arc<Rotations>,
     tokens: Keyed<Kept>,
     keys: Mutex<Keys>,
+    clocks: Arc<ClockSkews>,
 }
 
 /// The API keys in use, by entry, and what they were made for.
@@ -49,7 +50,15 @@ impl Credentials {
     pub(super) fn new(outward: Outward, fingerprints: FingerprintKey, rotations: Arc<Rotations>) -> Self {
         let refresher = Refresher::start(Arc::clone(&outward.clock));
         let tokens = Keyed::new(MOST_TOKENS, MOST_BYTES, |_: &Kept| TOKEN_BYTES);
-        Self { outward, refresher, fingerprints, rotations, tokens, keys: Mutex::default() }
+        Self {
+            outward,
+            refresher,
+            fingerprints,
+            rotations,
+            tokens,
+            keys: Mutex::default(),
+            clocks: Arc::default(),
+        }
     }
 
     /// What their exchanges run on.
@@ -60,6 +69,11 @@ impl Credentials {
     /// What credentials have their names from.
     pub(super) fn fingerprints(&self) -> &FingerprintKey {
         &self.fingerprints
+    }
+
+    /// How far the clocks of the hosts are from ours that requests are signed for.
+    pub(super) fn clocks(&self) -> &Arc<ClockSkews> {
+        &self.clocks
     }
 
     /// The slot of `entry`, the one that it had before where it is still the same credential, with what its secret holds
@@ -202,7 +216,10 @@ impl Credentials {
         fault: &mut Option<SecretFault>,
     ) -> Arc<dyn Source<Credential, SourceError>> {
         let made = match material {
-            Some(material) => token_source(settings, material, &self.outward),
+            Some(material) => {
+                let chain = Arc::new(self.chain(entry, settings));
+                token_source(settings, material, &Outward { chain, ..self.outward.clone() })
+            }
             None => Err(fault.clone().unwrap_or(SecretFault::Name { name: String::new() })),
         };
         match made {
@@ -212,6 +229,17 @@ impl Credentials {
                 Arc::new(Unready(why))
             }
         }
+    }
+
+    /// The hops of a role chain are kept like the token itself, by the same policy and under the same records.
+    fn chain(&self, entry: &ProviderEntry, settings: &TokenSettings) -> Chain {
+        let (observer, refresher) = (self.rotations.of(entry), Arc::clone(&self.refresher));
+        let (policy, origin, fingerprints) =
+            (settings.policy, settings.grant.origin(), self.fingerprints.clone());
+        Chain::kept(move |source| {
+            let minter = Minter::new(source, Dress::default(), fingerprints.clone());
+            Entry::new(Arc::new(minter), policy, &origin, Arc::clone(&observer), &refresher)
+        })
     }
 
     fn keys(&self) -> MutexGuard<'_, Keys> {
@@ -233,7 +261,11 @@ pub(super) fn dress(entry: &ProviderEntry, settings: &TokenSettings) -> Dress {
     };
     let anthropic = entry.provider.kind == ProviderKind::Anthropic
         && matches!(entry.provider.auth, AuthType::OAuth2 | AuthType::Oidc);
-    Dress { user_project, beta: anthropic.then_some("oauth-2025-04-20") }
+    let signing = match &settings.grant {
+        Grant::Aws(aws) => Arc::new(aws.signing.clone()),
+        _ => Arc::default(),
+    };
+    Dress { user_project, beta: anthropic.then_some("oauth-2025-04-20"), signing }
 }
 
 impl fmt::Debug for Credentials {

@@ -65,6 +65,8 @@ impl Builder {
             callers,
             tokens: Store::counting(counted, self.credentials.fingerprints().clone()),
             feedback: config.providers.iter().map(|entry| entry.feedback).collect(),
+            clocks: Arc::clone(self.credentials.clocks()),
+            max_body: config.limits.max_body,
             on_no_provider: config.on_no_provider,
         };
         Ok((Generation::new(snapshot, key_sets, &self.metrics), faults))

@@ -13,7 +13,8 @@ use crate::config::{CredentialSettings, Feedback};
 use crate::provider::{ApiKeyPlacement, Provider};
 use crate::telemetry::Labels;
 use crate::token::{
-    Description, Dress, Legs, Minter, Minting, OAuthCode, Origin, Token, TokenEntry, TokenSource, Unready,
+    Description, Dress, Legs, Minter, Minting, OAuthCode, Origin, Token, TokenEntry, TokenSource, TokenValue,
+    Unready,
 };
 
 const CANARY: &str = "canary-5c1d-token";
@@ -41,8 +42,8 @@ impl TokenSource for Script {
                 SourceError::new("token endpoint", None, kind)
             })?;
             Ok(Token {
-                value: Secret::new(format!("{CANARY}-{name}")),
-                expiry: Expiry::after(self.clock.now(), Duration::from_secs(life)),
+                value: TokenValue::Bearer(Secret::new(format!("{CANARY}-{name}"))),
+                expiry: Some(Expiry::after(self.clock.now(), Duration::from_secs(life))),
                 refresh_in: None,
                 scopes: vec!["llm:read".to_owned(), "llm:invoke".to_owned()],
             })
@@ -131,7 +132,7 @@ fn id(text: &str) -> String {
 }
 
 fn key(text: &str, now: Now) -> Held<Credential> {
-    let credential = Credential { set: Default::default(), default: Default::default(), listed: None };
+    let credential = Credential::Lines(Default::default());
     Held::new(
         credential,
         fingerprints().of(text.as_bytes()),

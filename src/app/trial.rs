@@ -154,10 +154,10 @@ fn minter(
 async fn mint(minter: &Minter, legs: &mut Legs, clock: &dyn Clock) -> Result<Obtained, TrialError> {
     let minted = tokio::time::timeout(DEADLINE, minter.mint(legs)).await;
     let minted = minted.unwrap_or_else(|_elapsed| Err(SourceError::timeout()))?;
-    if minted.expiry.is_over(clock.now()) {
+    if minted.expiry.is_some_and(|expiry| expiry.is_over(clock.now())) {
         return Err(SourceError::over().into());
     }
-    Ok(Obtained { id: minted.id, expiry: Some(minted.expiry), provenance: minted.provenance })
+    Ok(Obtained { id: minted.id, expiry: minted.expiry, provenance: minted.provenance })
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::*;
 use crate::base::{ManualClock, Secret, UnixTime};
 use crate::cache::testing::PausedClock;
 use crate::config::from_text;
-use crate::token::{Dress, Leg, Minting, Origin, Token, TokenSource};
+use crate::token::{Dress, Leg, Minting, Origin, Token, TokenSource, TokenValue};
 
 const CANARY: &str = "canary-77aa-secret";
 
@@ -28,8 +28,8 @@ impl TokenSource for TwoLegs {
             legs.push(Leg { name: "discovery", to, took, lives: None, succeeded: true });
             let Some(life) = self.life else { return std::future::pending().await };
             Ok(Token {
-                value: Secret::new(CANARY.to_owned()),
-                expiry: Expiry::after(self.start, Duration::from_secs(life)),
+                value: TokenValue::Bearer(Secret::new(CANARY.to_owned())),
+                expiry: Some(Expiry::after(self.start, Duration::from_secs(life))),
                 refresh_in: None,
                 scopes: vec!["llm:read".to_owned(), "s".repeat(1 << 20)],
             })

@@ -257,7 +257,7 @@ where
         };
         let now = self.now();
         let result = match result {
-            Ok(obtained) if obtained.expiry.is_over(now) => Err(E::over()),
+            Ok(obtained) if obtained.expiry.is_some_and(|expiry| expiry.is_over(now)) => Err(E::over()),
             other => other,
         };
         let took = now.instant.saturating_duration_since(began.instant);
@@ -278,10 +278,14 @@ where
         now: Now,
     ) -> Outcome<E> {
         let Obtained { value, id, expiry, refresh_in, provenance } = obtained;
-        let (left, lazy) = (expiry.left(now), self.policy.refresh == RefreshPolicy::Lazy);
+        let (left, lazy) =
+            (expiry.map(|expiry| expiry.left(now)), self.policy.refresh == RefreshPolicy::Lazy);
         let again = exchange.before.is_some_and(|before| before.id == id);
-        let mut held = Held::new(value, id, Some(expiry)).with_provenance(provenance);
-        if lazy && !again {
+        let mut held = Held::new(value, id, expiry).with_provenance(provenance);
+        if let Some(left) = left
+            && lazy
+            && !again
+        {
             held = held.aging_before_end(now, Policy::hard_margin(left));
         }
         // Before it is in use: no credential is taken that no record speaks of.
@@ -295,7 +299,9 @@ where
         if standing.version != version {
             standing.reason = Some(Reason::SecretChanged);
             self.schedule(&mut standing, now.instant);
-        } else if !lazy {
+        } else if let Some(left) = left
+            && !lazy
+        {
             let after = if again {
                 Policy::same_again_after(left)
             } else {

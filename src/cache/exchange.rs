@@ -23,8 +23,8 @@ pub struct Obtained<V> {
     pub value: V,
     /// Tells it from others.
     pub id: Fingerprint,
-    /// Its end.
-    pub expiry: Expiry,
+    /// Its end; none for what has no end, and is obtained once.
+    pub expiry: Option<Expiry>,
     /// When the source itself would renew it, counted from now.
     pub refresh_in: Option<Duration>,
     /// Where it comes from, for records.

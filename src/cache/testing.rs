@@ -173,7 +173,7 @@ impl Source<usize, Broken> for Script {
             let value = self.made.load(Ordering::SeqCst);
             let id = self.key.of(&value.to_be_bytes());
             let expiry = Expiry::after(began, *self.life.lock().unwrap());
-            Ok(Obtained { value, id, expiry, refresh_in, provenance: None })
+            Ok(Obtained { value, id, expiry: Some(expiry), refresh_in, provenance: None })
         })
     }
 }

@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 
 use crate::base::Secret;
-use crate::token::{AwsEnvironment, AwsKeys};
+use crate::credential::AwsKeys;
+use crate::token::{AwsEnvironment, WebIdentity};
 
 /// The environment, as far as an entry may lean on it.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +46,13 @@ impl Environment {
             },
             aws: AwsEnvironment {
                 region: text("AWS_REGION").or_else(|| text("AWS_DEFAULT_REGION")),
+                web_identity: text("AWS_ROLE_ARN").zip(text("AWS_WEB_IDENTITY_TOKEN_FILE")).map(
+                    |(role_arn, token_file)| WebIdentity {
+                        role_arn,
+                        token_file: token_file.into(),
+                        session_name: text("AWS_ROLE_SESSION_NAME"),
+                    },
+                ),
                 keys: keys.map(|(access_key_id, secret_access_key)| AwsKeys {
                     access_key_id,
                     secret_access_key: Secret::new(secret_access_key),

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use thiserror::Error;
 
-use super::Credential;
+use super::{Credential, Lines};
 use crate::base::{Secret, SecretBytes, UnixTime};
 use crate::provider::{ApiKeyPlacement, ProviderKind};
 use crate::request::{HeaderValue, SetHeader};
@@ -61,7 +61,7 @@ impl ApiKey {
             ProviderKind::Anthropic => Box::new([anthropic_version()]) as Box<[SetHeader]>,
             _ => Box::default(),
         };
-        Ok(Credential { set: set.into(), default, listed: None })
+        Ok(Credential::Lines(Lines { set: set.into(), default, listed: None }))
     }
 }
 
@@ -86,6 +86,13 @@ fn sensitive(field: &'static str, prefix: &str, value: &Secret<String>) -> Resul
 mod tests {
     use super::*;
 
+    fn lines(credential: Credential) -> Lines {
+        match credential {
+            Credential::Lines(lines) => lines,
+            Credential::Signer(_) => panic!("a key signs nothing"),
+        }
+    }
+
     fn secret(text: &str) -> Secret<String> {
         Secret::new(text.to_owned())
     }
@@ -96,7 +103,7 @@ mod tests {
 
     #[track_caller]
     fn check(kind: ProviderKind, key: &ApiKey, expected: &[(&str, &str)]) {
-        let credential = key.credential(kind, &kind.api_key_placement()).unwrap();
+        let credential = lines(key.credential(kind, &kind.api_key_placement()).unwrap());
         let lines: Vec<_> = credential
             .set
             .iter()
@@ -135,7 +142,7 @@ mod tests {
     #[test]
     fn a_custom_provider_places_the_key_where_it_wants() {
         let placement = ApiKeyPlacement { header: "x-llm-key".to_owned(), prefix: "Token ".to_owned() };
-        let credential = key("k").credential(ProviderKind::Custom, &placement).unwrap();
+        let credential = lines(key("k").credential(ProviderKind::Custom, &placement).unwrap());
         assert_eq!(credential.set[0].name, "x-llm-key");
         assert_eq!(credential.set[0].value.wire(), b"Token k");
     }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use super::api_key::anthropic_version;
-use super::{Credential, Listed};
+use super::{Credential, Lines, Listed};
 use crate::base::{Secret, SecretBytes};
 use crate::request::{HeaderValue, SetHeader};
 
@@ -49,6 +49,6 @@ impl Bearer<'_> {
         }
         let listed = self.beta.map(|member| Listed { name: "anthropic-beta", member });
         let default: Vec<_> = listed.iter().map(|_| anthropic_version()).collect();
-        Ok(Credential { set: set.into(), default: default.into(), listed })
+        Ok(Credential::Lines(Lines { set: set.into(), default: default.into(), listed }))
     }
 }

@@ -3,17 +3,30 @@
 mod api_key;
 mod attach;
 mod bearer;
+mod sigv4;
 
 pub use api_key::{ApiKey, ApiKeyError};
-pub use attach::{attach, strip};
+pub use attach::{Attached, attach, strip};
 pub use bearer::{Bearer, BearerError};
+pub use sigv4::{
+    AwsKeys, ClockReading, ClockSkews, ClockVerdict, Signed, Signer, SigningError, SigningSettings,
+};
 
 use crate::base::{Fingerprint, FingerprintKey};
 use crate::request::{HeaderValue, SetHeader};
 
-/// Header lines of one credential, made when it changes and shared by every request until then.
+/// What goes on a request, made when it changes and shared by every request until then.
 #[derive(Clone, Debug)]
-pub struct Credential {
+pub enum Credential {
+    /// The same lines for every request.
+    Lines(Lines),
+    /// Keys that sign each request.
+    Signer(Box<Signer>),
+}
+
+/// Header lines of one credential.
+#[derive(Clone, Debug, Default)]
+pub struct Lines {
     /// Lines that are always set, the key itself first.
     pub set: Box<[SetHeader]>,
     /// Lines that are set only where the caller sent none (`anthropic-version`).
@@ -32,13 +45,16 @@ pub struct Listed {
 }
 
 impl Credential {
-    /// The name of this credential: of its first line, the key itself, as it stands on a request. The others (an
+    /// The name of this credential. Of lines: of the first one, the key itself, as it stands on a request; the others (an
     /// organization) are known to callers too, and SDKs send them.
     #[must_use]
     pub fn fingerprint(&self, key: &FingerprintKey) -> Fingerprint {
-        key.of(match self.set.first().map(|line| &line.value) {
-            Some(HeaderValue::Sensitive(secret)) => secret.expose(),
-            _ => &[],
-        })
+        match self {
+            Self::Lines(lines) => key.of(match lines.set.first().map(|line| &line.value) {
+                Some(HeaderValue::Sensitive(secret)) => secret.expose(),
+                _ => &[],
+            }),
+            Self::Signer(signer) => signer.keys.fingerprint(key),
+        }
     }
 }

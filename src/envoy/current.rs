@@ -154,6 +154,8 @@ impl Current {
                 let _renewed =
                     tokio::time::timeout(patience, generation.snapshot.tokens.renewed(provider)).await;
             }
+            // Envoy has it; who can ask Envoy does so.
+            Wait::Body { .. } => {}
         }
     }
 

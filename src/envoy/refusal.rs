@@ -34,7 +34,7 @@ impl Denied {
         if let Some(id) = request_id {
             headers.push(("x-request-id", id.to_owned().into()));
         }
-        let text = ErrorText { status: code.status(), code: code.as_str(), message: code.message() };
+        let text = ErrorText { status: code.status(), code: code.as_str(), message: refusal.cause.message() };
         Self { status: code.status(), headers, body: refusal.dialect.body(text) }
     }
 }

@@ -2,9 +2,10 @@
 
 use thiserror::Error;
 
+use crate::credential::SigningError;
 use crate::identity::IdentityError;
 use crate::policy::Refused;
-use crate::request::RequestError;
+use crate::request::{BodyFault, RequestError};
 use crate::token::Unavailable;
 
 /// The code of a refusal: in the body, in metrics, in audit events.
@@ -22,6 +23,7 @@ pub enum Code {
     CredentialUnavailable,
     CredentialRejected,
     IdentityUnavailable,
+    Overloaded,
     Misconfigured,
 }
 
@@ -76,6 +78,20 @@ pub enum Cause {
     /// The provider refused the credential, and another one of its kind would be refused as well.
     #[error("the provider refused the credential, and renewing it would not help")]
     CredentialRejected,
+    /// The provider did not take the signature, and its clock was the reason.
+    #[error(
+        "the provider refused the signature for its time; the next one is made with the provider's clock"
+    )]
+    ClockCorrected,
+    /// The request cannot be signed.
+    #[error(transparent)]
+    Signing(#[from] SigningError),
+    /// The body is larger than `limits.max_body`.
+    #[error("the body is larger than limits.max_body")]
+    BodyTooLarge,
+    /// So many bodies are held already that there is no room for another one.
+    #[error("limits.body_memory is used up by other bodies")]
+    NoRoom,
     /// Envoy's configuration sends the body in a mode in which an answer to the headers alone does not work.
     #[error("request_body_mode {0} is not served; set NONE")]
     BodyMode(&'static str),
@@ -89,7 +105,7 @@ pub enum Cause {
 
 impl Code {
     /// Every code, in the order of [`Code::index`].
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::MissingToken,
         Self::InvalidToken,
         Self::InsufficientUserAuthentication,
@@ -101,12 +117,13 @@ impl Code {
         Self::CredentialUnavailable,
         Self::CredentialRejected,
         Self::IdentityUnavailable,
+        Self::Overloaded,
         Self::Misconfigured,
     ];
 
     /// Their names in the same order, for labels.
     pub const NAMES: [&'static str; Self::ALL.len()] = {
-        let [a, b, c, d, e, f, g, h, i, j, k, l] = Self::ALL;
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m] = Self::ALL;
         [
             a.as_str(),
             b.as_str(),
@@ -120,6 +137,7 @@ impl Code {
             j.as_str(),
             k.as_str(),
             l.as_str(),
+            m.as_str(),
         ]
     };
 
@@ -144,6 +162,7 @@ impl Code {
             Self::CredentialUnavailable => "credential_unavailable",
             Self::CredentialRejected => "credential_rejected",
             Self::IdentityUnavailable => "identity_unavailable",
+            Self::Overloaded => "overloaded",
             Self::Misconfigured => "misconfigured",
         }
     }
@@ -158,7 +177,7 @@ impl Code {
             Self::RequestTooLarge => 413,
             Self::Misconfigured => 500,
             Self::CredentialRejected => 502,
-            Self::CredentialUnavailable | Self::IdentityUnavailable => 503,
+            Self::CredentialUnavailable | Self::IdentityUnavailable | Self::Overloaded => 503,
         }
     }
 
@@ -183,6 +202,7 @@ impl Code {
                 "The provider does not accept the gateway's credential; tell the gateway's operator."
             }
             Self::IdentityUnavailable => "The gateway cannot verify access tokens right now.",
+            Self::Overloaded => "The gateway is busy; try again in a moment.",
             Self::Misconfigured => {
                 "The gateway is set up in a way that cannot serve this request; tell its operator."
             }
@@ -193,7 +213,7 @@ impl Code {
     #[must_use]
     pub const fn retry_after_seconds(self) -> Option<u32> {
         match self {
-            Self::CredentialUnavailable | Self::IdentityUnavailable => Some(5),
+            Self::CredentialUnavailable | Self::IdentityUnavailable | Self::Overloaded => Some(5),
             _ => None,
         }
     }
@@ -214,6 +234,23 @@ impl Cause {
                 IdentityError::StaleFacts => Code::InvalidToken,
                 IdentityError::NoFacts => Code::Misconfigured,
             },
+            Self::Signing(error) => match error {
+                SigningError::Presigned
+                | SigningError::Query
+                | SigningError::ModelArn
+                | SigningError::Host
+                | SigningError::Region
+                | SigningError::Service
+                | SigningError::Canonical
+                | SigningError::Body(BodyFault::Length) => Code::InvalidRequest,
+                SigningError::BodyAwaited
+                | SigningError::NoRegion
+                | SigningError::NoService
+                | SigningError::Body(BodyFault::Partial(_) | BodyFault::Setting(_)) => Code::Misconfigured,
+            },
+            Self::BodyTooLarge => Code::RequestTooLarge,
+            Self::NoRoom => Code::Overloaded,
+            Self::ClockCorrected => Code::CredentialUnavailable,
             Self::StepUp => Code::InsufficientUserAuthentication,
             Self::Policy(Refused::MfaNotPossible) => Code::MfaNotPossible,
             Self::Credential(_) | Self::CredentialReplaced => Code::CredentialUnavailable,
@@ -227,12 +264,45 @@ impl Cause {
         }
     }
 
+    /// The sentence for the person who reads the SDK's exception: that of the code, or one that says more where nothing
+    /// of the gateway shows through it.
+    #[must_use]
+    pub const fn message(self) -> &'static str {
+        match self {
+            Self::Signing(SigningError::Presigned) => {
+                "The request is signed already: send your access token, and no X-Amz-… parameters in the query."
+            }
+            Self::Signing(SigningError::Query) => {
+                "The query has a character with two readings; percent-encode it (a plus sign as %2B, a blank as %20)."
+            }
+            Self::Signing(SigningError::ModelArn) => {
+                "The slash in the model's ARN has to be percent-encoded (%2F)."
+            }
+            Self::Signing(SigningError::Host) => {
+                "The request goes to another host than the gateway signs for."
+            }
+            Self::Signing(SigningError::Region) => {
+                "The request goes to another region than the gateway signs for."
+            }
+            Self::Signing(SigningError::Service) => {
+                "The request goes to another service than the gateway signs for."
+            }
+            Self::Signing(SigningError::Body(BodyFault::Length)) => {
+                "The body is not of the length that content-length says."
+            }
+            _ => self.code().message(),
+        }
+    }
+
     /// Who has to act.
     #[must_use]
     pub const fn owner(self) -> Owner {
         match self.code() {
             Code::IdentityUnavailable => Owner::Remote,
-            Code::CredentialUnavailable | Code::CredentialRejected | Code::Misconfigured => Owner::Operator,
+            Code::CredentialUnavailable
+            | Code::CredentialRejected
+            | Code::Overloaded
+            | Code::Misconfigured => Owner::Operator,
             _ => Owner::Caller,
         }
     }

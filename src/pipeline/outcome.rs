@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Cause, Code, Patience};
 use crate::base::Fingerprint;
+use crate::credential::Signed;
 use crate::policy::StepUp;
 use crate::provider::Dialect;
 use crate::request::{HeaderMutation, VerifiedFacts};
@@ -21,15 +22,23 @@ pub enum Wait {
         /// Position in `providers`.
         provider: usize,
     },
+    /// The body, of a request that everything else is there for: to be signed.
+    Body {
+        /// Position in `providers`.
+        provider: usize,
+        /// How long it says that it is.
+        length: Option<usize>,
+    },
 }
 
 impl Wait {
-    /// What the request may wait for after this.
+    /// What the request may wait for after this, having had `patience` before.
     #[must_use]
-    pub const fn then(self) -> Patience {
+    pub const fn then(self, patience: Patience) -> Patience {
         match self {
             Self::KeySet { .. } => Patience::Keys,
             Self::Credential { .. } => Patience::Spent,
+            Self::Body { .. } => patience,
         }
     }
 }
@@ -45,6 +54,8 @@ pub enum Outcome<'a> {
         credential: Fingerprint,
         /// Caller's credentials off, provider's on.
         mutation: HeaderMutation<'a>,
+        /// What was signed, where the credential is a signature.
+        signed: Option<Signed>,
     },
     /// Downstream half: let it go without the caller's credentials, the facts in dynamic metadata.
     Verified {

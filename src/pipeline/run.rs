@@ -4,7 +4,7 @@ use super::{Cause, Outcome, Refusal, Snapshot, Wait};
 use crate::base::{Now, UnixTime};
 use crate::cache::Held;
 use crate::config::OnNoProvider;
-use crate::credential::{Credential, attach, strip};
+use crate::credential::{Attached, Credential, SigningError, attach, strip};
 use crate::identity::{Caller, IdentityError, Presented};
 use crate::policy::{Decision, evaluate};
 use crate::provider::{Find, Provider};
@@ -72,13 +72,22 @@ fn decide<'a>(
         }
     };
     let (tokens, stripped) = (&snapshot.tokens, &snapshot.credential_headers);
-    let put_on = |held: &Held<Credential>| (attach(&permit, &held.value, stripped, view), held.id);
+    let put_on = |held: &Held<Credential>| {
+        (attach(&permit, &held.value, stripped, view, now, &snapshot.clocks), held.id)
+    };
     let attached = match patience {
         Patience::Fresh | Patience::Keys => tokens.with(index, now, put_on),
         Patience::Spent => tokens.with_last_good(index, now, put_on),
     };
     match attached {
-        Ok((mutation, credential)) => Ok(Outcome::Attach { provider: index, credential, mutation }),
+        Ok((Ok(Attached { mutation, signed }), credential)) => {
+            Ok(Outcome::Attach { provider: index, credential, mutation, signed })
+        }
+        Ok((Err(SigningError::BodyAwaited), _)) => match view.content_length() {
+            Some(length) if length > snapshot.max_body => Err(stop(Cause::BodyTooLarge)),
+            length => Err(Stop::Wait(Wait::Body { provider: index, length })),
+        },
+        Ok((Err(error), _)) => Err(stop(error.into())),
         Err(Unavailable::Awaited) if patience != Patience::Spent => {
             Err(Stop::Wait(Wait::Credential { provider: index }))
         }

@@ -54,6 +54,8 @@ fn snapshot(on_no_provider: OnNoProvider, path_prefix: Option<&str>) -> Snapshot
         catalog: Catalog::new(providers).unwrap(),
         credential_headers: callers.token_headers().to_vec(),
         callers: Arc::new(callers),
+        clocks: Arc::default(),
+        max_body: 16 << 20,
         on_no_provider,
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::{Feedback, OnNoProvider};
+use crate::credential::ClockSkews;
 use crate::identity::Callers;
 use crate::provider::Catalog;
 use crate::token::Store;
@@ -23,6 +24,10 @@ pub struct Snapshot {
     pub credential_headers: Vec<String>,
     /// What becomes of the providers' refusals, under the same indexes.
     pub feedback: Box<[Feedback]>,
+    /// How far the clocks are from ours of the hosts that requests are signed for; one for the process.
+    pub clocks: Arc<ClockSkews>,
+    /// Larger bodies are not signed.
+    pub max_body: usize,
     /// What becomes of nobody's requests.
     pub on_no_provider: OnNoProvider,
 }

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::{EnvoyFacts, Headers, Path, PathError};
+use super::{Body, EnvoyFacts, Headers, Path, PathError};
 
 /// Which part of the line a filter runs. Said by the operator in Envoy's `grpc_service.initial_metadata`, key `x-bouncer-half`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct RequestView<'a> {
     pub envoy: EnvoyFacts<'a>,
     /// Which part of the line this filter runs.
     pub half: Half,
+    /// What is known of the body; only entries that sign ask.
+    pub body: Body<'a>,
 }
 
 /// Why a request cannot be decided upon. The caller gets 400.
@@ -66,7 +68,13 @@ impl<'a> RequestView<'a> {
         }
         let authority = pseudo(&headers, ":authority")?;
         let raw_path = pseudo(&headers, ":path")?;
-        Ok(Self { method, authority, raw_path, headers, envoy, half })
+        Ok(Self { method, authority, raw_path, headers, envoy, half, body: Body::Empty })
+    }
+
+    /// The same with this body.
+    #[must_use]
+    pub fn with_body(self, body: Body<'a>) -> Self {
+        Self { body, ..self }
     }
 
     /// The path, if it means one thing only.
@@ -75,6 +83,12 @@ impl<'a> RequestView<'a> {
     /// [`RequestError::Path`].
     pub fn path(&self) -> Result<Path<'a>, RequestError> {
         Ok(Path::parse(self.raw_path)?)
+    }
+
+    /// How long the body is, as the request says; none where it does not, or not in one way.
+    #[must_use]
+    pub fn content_length(&self) -> Option<usize> {
+        str::from_utf8(self.headers.only("content-length")?).ok()?.parse().ok()
     }
 
     /// The path without its query, for records; it may have two readings.

@@ -24,11 +24,7 @@ fn slot(end: u64) -> Slot {
     let now = ManualClock::at(UnixTime(0)).now();
     let id = FingerprintKey::random().unwrap().of(b"");
     let handle = Handle::default();
-    handle.put(Held::new(
-        Credential { set: Default::default(), default: Default::default(), listed: None },
-        id,
-        Some(Expiry::at(now, UnixTime(end))),
-    ));
+    handle.put(Held::new(Credential::Lines(Default::default()), id, Some(Expiry::at(now, UnixTime(end)))));
     Slot::Fixed(Arc::new(handle))
 }
 

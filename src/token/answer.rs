@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::endpoint::Answer;
 use super::json::{Json, Object};
 use super::settings::DEFAULT_LIFE;
-use super::{AnswerFault, Description, OAuthCode, SourceErrorKind, Token};
+use super::{AnswerFault, Description, OAuthCode, SourceErrorKind, Token, TokenValue};
 use crate::base::{Expiry, Now, Secret, UnixTime};
 
 /// No access token is longer.
@@ -56,12 +56,12 @@ pub(super) fn read(body: &Object, began: Now, asked: &[String]) -> Result<Token,
     }
     let refresh_in = body.member("refresh_in").and_then(life);
     let scopes = scopes(body).unwrap_or_else(|| asked.to_vec());
-    Ok(Token { value: value.clone(), expiry, refresh_in, scopes })
+    Ok(Token { value: TokenValue::Bearer(value.clone()), expiry: Some(expiry), refresh_in, scopes })
 }
 
 /// `iss` of an access token that is a JWT. Nothing of it is verified: it is the provider who has to.
 pub(super) fn issuer(token: &Token) -> Option<String> {
-    claims(&token.value)?.plain("iss").map(str::to_owned)
+    claims(token.bearer()?)?.plain("iss").map(str::to_owned)
 }
 
 /// Missing or `Bearer` (RFC 6750): every other type asks more of a request than a header.

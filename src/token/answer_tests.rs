@@ -28,7 +28,7 @@ fn jwt(claims: &str) -> String {
 
 /// How long it lives, in seconds.
 fn lives(token: Result<Token, SourceErrorKind>) -> Result<u64, SourceErrorKind> {
-    token.map(|token| token.expiry.left(now()).as_secs())
+    token.map(|token| token.left(now()).as_secs())
 }
 
 #[test]

@@ -144,7 +144,7 @@ impl Outward {
         let answer = self.call(call, legs).await?;
         match answer::token(&answer, asked) {
             Ok(token) => {
-                legs.brought(token.expiry.left(answer.began));
+                legs.brought(token.left(answer.began));
                 Ok(token)
             }
             Err(kind) => {

@@ -26,7 +26,7 @@ async fn openai_gets_its_json_without_client_or_scope() {
         service_account_id: "sa_1".to_owned(),
     };
     let source = token_source(&of(Grant::OpenAi(settings)), &Material::default(), &outward().0).unwrap();
-    assert_eq!(obtain(&*source).await.unwrap().value.expose(), "t");
+    assert_eq!(obtain(&*source).await.unwrap().bearer().unwrap().expose(), "t");
     let asked = idp.last();
     assert_eq!((asked.method.as_str(), asked.path.as_str()), ("POST", "/oauth/token"));
     assert_eq!((asked.header("authorization"), asked.header("anthropic-beta")), (None, None));

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{AnswerFault, Legs, MaterialFault, SecretFault, SourceError, Token, TokenSource};
+use super::{AnswerFault, Legs, MaterialFault, SecretFault, SourceError, Token, TokenSource, TokenValue};
 use crate::base::{FingerprintKey, cut};
 use crate::cache::{Obtained, Obtaining, Provenance, Source};
-use crate::credential::{Bearer, Credential};
+use crate::credential::{Bearer, Credential, Signer, SigningSettings};
 
 /// A token source, and how its tokens are dressed for the provider.
 pub struct Minter {
@@ -28,6 +28,8 @@ pub struct Dress {
     pub user_project: Option<String>,
     /// A flag of `anthropic-beta` that the token needs.
     pub beta: Option<&'static str>,
+    /// What is signed with keys of AWS.
+    pub signing: Arc<SigningSettings>,
 }
 
 impl Minter {
@@ -63,14 +65,22 @@ impl Minter {
     }
 
     fn dressed(&self, token: Token) -> Result<Obtained<Credential>, SourceError> {
-        let bearer = Bearer {
-            token: &token.value,
-            user_project: self.dress.user_project.as_deref(),
-            beta: self.dress.beta,
+        let value = match token.value {
+            TokenValue::Bearer(value) => {
+                let bearer = Bearer {
+                    token: &value,
+                    user_project: self.dress.user_project.as_deref(),
+                    beta: self.dress.beta,
+                };
+                bearer.credential().map_err(|_| {
+                    SourceError::new("token endpoint", Some(self.source.origin()), AnswerFault::UnfitToken)
+                })?
+            }
+            TokenValue::Keys { keys, region } => {
+                let settings = Arc::clone(&self.dress.signing);
+                Credential::Signer(Box::new(Signer { keys, region, settings }))
+            }
         };
-        let value = bearer.credential().map_err(|_| {
-            SourceError::new("token endpoint", Some(self.source.origin()), AnswerFault::UnfitToken)
-        })?;
         let id = value.fingerprint(&self.fingerprints);
         let provenance = Some(self.provenance(&token.scopes));
         Ok(Obtained { value, id, expiry: token.expiry, refresh_in: token.refresh_in, provenance })

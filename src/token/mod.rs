@@ -2,6 +2,7 @@
 
 mod answer;
 mod assertion;
+mod aws;
 mod azure;
 mod client_auth;
 mod endpoint;
@@ -34,6 +35,7 @@ mod token_file;
 mod tally;
 
 use assertion::{AssertionHeader, RsaScheme, SigningKey, client_claims, thumbprint};
+pub use aws::{Chain, Hop};
 use endpoint::{Answer, TokenCall};
 pub use error::{SecretFault, Unavailable};
 pub use fingerprint_key::read_fingerprint_key;
@@ -43,11 +45,11 @@ pub use minter::{Dress, Minter, Unready};
 use params::Params;
 pub use refresh_tokens::RefreshTokens;
 pub use settings::{
-    AnthropicFederation, AwsEnvironment, AwsKeys, AzureSettings, AzureWorkload, BodyFormat, ClientAuth,
-    ClientIdentity, ClientTls, GoogleSettings, Grant, OAuthGrant, OAuthSettings, OpenAiFederation,
-    TokenEndpoint, TokenFile, TokenSettings,
+    AnthropicFederation, AwsEnvironment, AwsSettings, AzureSettings, AzureWorkload, BodyFormat, ClientAuth,
+    ClientIdentity, ClientTls, GoogleSettings, Grant, OAuthGrant, OAuthSettings, OpenAiFederation, Role,
+    TokenEndpoint, TokenFile, TokenSettings, WebIdentity,
 };
-pub use source::{Leg, Legs, Minting, Origin, Token, TokenSource};
+pub use source::{Leg, Legs, Minting, Origin, Token, TokenSource, TokenValue};
 pub use source_error::{
     AnswerFault, Description, Fault, MaterialFault, OAuthCode, SourceError, SourceErrorKind,
 };

@@ -188,7 +188,7 @@ impl OAuth {
         });
         match token {
             Ok(token) => {
-                legs.brought(token.expiry.left(self.outward.clock.now()));
+                legs.brought(token.left(self.outward.clock.now()));
                 Ok(token)
             }
             Err(kind) => {

@@ -44,7 +44,7 @@ async fn client_credentials_are_asked_for_with_everything_that_is_configured() {
     };
     let (outward, _) = outward();
     let token = obtain(&*source(settings, &SECRET, &outward)).await.unwrap();
-    assert_eq!((token.value.expose().as_str(), token.expiry.left(outward.clock.now())), ("good", HOUR));
+    assert_eq!((token.bearer().unwrap().expose().as_str(), token.left(outward.clock.now())), ("good", HOUR));
     assert_eq!(token.scopes, ["llm:read", "llm:invoke"]);
     let asked = idp.last();
     assert_eq!((asked.method.as_str(), asked.path.as_str()), ("POST", "/token"));

@@ -58,7 +58,7 @@ async fn a_new_refresh_token_is_stored_before_the_access_token_is_used() {
     let source = source(&idp, &outward);
     idp.says(&[(200, &rotated("two")), (200, &rotated("three")), (200, GOOD)]);
     for expected in ["two", "three", "three", "three"] {
-        assert_eq!(obtain(&*source).await.unwrap().value.expose(), "good");
+        assert_eq!(obtain(&*source).await.unwrap().bearer().unwrap().expose(), "good");
         assert_eq!(stored(&store), expected);
     }
     assert_eq!(used(&idp), ["one", "two", "three", "three"]);

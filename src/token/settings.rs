@@ -1,13 +1,12 @@
 //! How the token of an entry is obtained, as the configuration says it: valid by construction.
 
-use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use url::Url;
 
-use crate::base::Secret;
 use crate::cache::Policy;
+use crate::credential::{AwsKeys, SigningSettings};
 pub use crate::outbound::{ClientIdentity, ClientTls};
 
 /// An entry whose credential is a token.
@@ -36,6 +35,8 @@ pub enum Grant {
     Azure(AzureSettings),
     /// Google Cloud.
     Google(GoogleSettings),
+    /// AWS: keys that sign.
+    Aws(AwsSettings),
 }
 
 impl Grant {
@@ -49,6 +50,7 @@ impl Grant {
             | Self::Azure(AzureSettings { authority: url, .. }) => url.origin().ascii_serialization(),
             Self::OAuth(OAuthSettings { endpoint: TokenEndpoint::Of { issuer }, .. }) => issuer.clone(),
             Self::Google(_) => "google".to_owned(),
+            Self::Aws(_) => "aws".to_owned(),
         }
     }
 }
@@ -211,24 +213,51 @@ pub struct AwsEnvironment {
     pub region: Option<String>,
     /// The keys, where both are there.
     pub keys: Option<AwsKeys>,
+    /// `AWS_ROLE_ARN` and `AWS_WEB_IDENTITY_TOKEN_FILE`, as EKS sets them for a service account (IRSA).
+    pub web_identity: Option<WebIdentity>,
 }
 
-/// Keys of AWS.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AwsKeys {
-    /// `AWS_ACCESS_KEY_ID`.
-    pub access_key_id: String,
-    /// `AWS_SECRET_ACCESS_KEY`.
-    pub secret_access_key: Secret<String>,
-    /// `AWS_SESSION_TOKEN`.
-    pub session_token: Option<Secret<String>>,
+/// A role for a token that somebody else keeps fresh in a file.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct WebIdentity {
+    /// `AWS_ROLE_ARN`.
+    pub role_arn: String,
+    /// `AWS_WEB_IDENTITY_TOKEN_FILE`.
+    pub token_file: PathBuf,
+    /// `AWS_ROLE_SESSION_NAME`.
+    pub session_name: Option<String>,
 }
 
-impl Hash for AwsKeys {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let session_token = self.session_token.as_ref().map(Secret::expose);
-        (&self.access_key_id, self.secret_access_key.expose(), session_token).hash(state);
-    }
+/// `aws_sigv4`. Which identity it begins with, the secret says; without one it is that of the environment.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AwsSettings {
+    /// What is signed with the keys.
+    pub signing: SigningSettings,
+    /// STS; none: the region's own.
+    pub sts_endpoint: Option<Url>,
+    /// Assumed one after the other.
+    pub roles: Vec<Role>,
+    /// What the environment says.
+    pub environment: AwsEnvironment,
+}
+
+/// A role to assume (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Role {
+    /// `RoleArn`.
+    pub arn: String,
+    /// `ExternalId`.
+    pub external_id: Option<String>,
+    /// `RoleSessionName`; none: `bouncer-` and the entry's name.
+    pub session_name: Option<String>,
+    /// `DurationSeconds`; none: an hour.
+    pub duration: Option<Duration>,
+    /// `Tags`.
+    pub tags: Vec<(String, String)>,
+    /// `TransitiveTagKeys`.
+    pub transitive_tags: Vec<String>,
+    /// `SourceIdentity`.
+    pub source_identity: Option<String>,
 }
 
 /// What a token gets that says nothing of its end (RFC 6749 section 5.1 only recommends `expires_in`).

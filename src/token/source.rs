@@ -7,7 +7,8 @@ use std::time::Duration;
 use url::Url;
 
 use super::SourceError;
-use crate::base::{Expiry, Secret};
+use crate::base::{Expiry, Now, Secret};
+use crate::credential::AwsKeys;
 
 /// Makes tokens. One real form a grant; tests have theirs.
 pub trait TokenSource: Send + Sync + fmt::Debug {
@@ -28,13 +29,44 @@ pub type Minting<'a> = Pin<Box<dyn Future<Output = Result<Token, SourceError>> +
 #[derive(Debug)]
 pub struct Token {
     /// The token itself.
-    pub value: Secret<String>,
-    /// Its end. Always there: a token without one gets a short life.
-    pub expiry: Expiry,
+    pub value: TokenValue,
+    /// Its end. A bearer token always has one: one that says nothing of it gets a short life.
+    pub expiry: Option<Expiry>,
     /// When the issuer would renew it (Entra's `refresh_in`), counted from when it was asked for.
     pub refresh_in: Option<Duration>,
     /// What it is good for, as the answer says it, else as it was asked for.
     pub scopes: Vec<String>,
+}
+
+impl Token {
+    /// How long it is good for.
+    #[must_use]
+    pub fn left(&self, now: Now) -> Duration {
+        self.expiry.map_or(Duration::MAX, |expiry| expiry.left(now))
+    }
+
+    /// The bearer token, where it is one.
+    #[must_use]
+    pub fn bearer(&self) -> Option<&Secret<String>> {
+        match &self.value {
+            TokenValue::Bearer(token) => Some(token),
+            TokenValue::Keys { .. } => None,
+        }
+    }
+}
+
+/// What goes on requests, or signs them.
+#[derive(Debug)]
+pub enum TokenValue {
+    /// A bearer token.
+    Bearer(Secret<String>),
+    /// Keys of AWS.
+    Keys {
+        /// The keys.
+        keys: AwsKeys,
+        /// The region that the secret names.
+        region: Option<String>,
+    },
 }
 
 /// Scheme, host and port: all that a record, a log line or an error says of an address.

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::aws::Chain;
 use super::federation::Federation;
 use super::oauth::OAuth;
-use super::{Grant, Material, RefreshTokens, SecretFault, TokenSettings, TokenSource, azure, google};
+use super::{Grant, Material, RefreshTokens, SecretFault, TokenSettings, TokenSource, aws, azure, google};
 use crate::base::Clock;
 use crate::outbound::Http;
 
@@ -17,6 +18,8 @@ pub struct Outward {
     pub clock: Arc<dyn Clock>,
     /// Refresh tokens that change with every use.
     pub refresh_tokens: Arc<RefreshTokens>,
+    /// Who keeps the hops of role chains.
+    pub chain: Arc<Chain>,
 }
 
 /// The source of `settings`, with `material` from the secret that they name.
@@ -35,14 +38,15 @@ pub fn token_source(
         Grant::Anthropic(federation) => Arc::new(Federation::anthropic(federation, outward)),
         Grant::Azure(azure) => azure::source(azure, material, &outward)?,
         Grant::Google(google) => google::source(google, material, &outward)?,
+        Grant::Aws(settings) => aws::source(settings, material, &outward)?,
     })
 }
 
 impl Outward {
-    /// With no refresh tokens yet.
+    /// With no refresh tokens yet, and with hops that nobody keeps.
     #[must_use]
     pub fn new(http: Http, clock: Arc<dyn Clock>) -> Self {
-        Self { http, clock, refresh_tokens: Arc::default() }
+        Self { http, clock, refresh_tokens: Arc::default(), chain: Arc::new(Chain::direct()) }
     }
 }
 

@@ -120,6 +120,7 @@ fn same_fields(a: &ApiKey, b: &ApiKey) -> bool {
 
 /// Whether both put the same lines on a request. Secret values are compared in constant time.
 fn same(a: &Credential, b: &Credential) -> bool {
+    let (Credential::Lines(a), Credential::Lines(b)) = (a, b) else { return false };
     same_lines(&a.set, &b.set) && same_lines(&a.default, &b.default) && a.listed == b.listed
 }
 

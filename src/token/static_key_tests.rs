@@ -69,7 +69,8 @@ fn at(unix: u64) -> Now {
 fn lines(handle: &Handle<Credential>) -> Vec<String> {
     let credential = &handle.held().unwrap().value;
     let text = |line: &SetHeader| format!("{}: {}", utf8(&line.name), utf8(line.value.wire()));
-    credential.set.iter().map(text).collect()
+    let Credential::Lines(lines) = credential else { panic!("a key is lines") };
+    lines.set.iter().map(text).collect()
 }
 
 fn utf8(bytes: &[u8]) -> &str {

@@ -34,7 +34,7 @@ impl Source<Credential, SourceError> for Script {
             Ok(Obtained {
                 value: empty(),
                 id: key().of(name.as_bytes()),
-                expiry: Expiry::after(self.clock.now(), Duration::from_secs(600)),
+                expiry: Some(Expiry::after(self.clock.now(), Duration::from_secs(600))),
                 refresh_in: None,
                 provenance: None,
             })
@@ -43,7 +43,7 @@ impl Source<Credential, SourceError> for Script {
 }
 
 fn empty() -> Credential {
-    Credential { set: Default::default(), default: Default::default(), listed: None }
+    Credential::Lines(Default::default())
 }
 
 fn key() -> FingerprintKey {

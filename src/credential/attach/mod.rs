@@ -8,19 +8,43 @@ mod tests;
 
 use bytes::Bytes;
 
-use super::{Credential, Listed};
+use super::{ClockSkews, Credential, Lines, Listed, Signed, SigningError};
+use crate::base::Now;
 use crate::policy::Permit;
 use crate::request::{HeaderMutation, HeaderValue, Headers, RequestView, SetHeader};
 
+/// A credential on a request.
+#[derive(Debug)]
+pub struct Attached<'a> {
+    /// Caller's credentials off, provider's on.
+    pub mutation: HeaderMutation<'a>,
+    /// What was signed, where it is a signature.
+    pub signed: Option<Signed>,
+}
+
 /// Puts `credential` on the request. The permit is the proof that policy agreed.
-#[must_use]
+///
+/// # Errors
+/// [`SigningError`], from a credential that signs.
 pub fn attach<'a>(
     _permit: &Permit<'_>,
     credential: &Credential,
     credential_headers: &[String],
     view: &RequestView<'a>,
-) -> HeaderMutation<'a> {
-    exchange(credential, credential_headers, &view.headers)
+    now: Now,
+    clocks: &ClockSkews,
+) -> Result<Attached<'a>, SigningError> {
+    match credential {
+        Credential::Lines(lines) => {
+            Ok(Attached { mutation: exchange(lines, credential_headers, &view.headers), signed: None })
+        }
+        Credential::Signer(signer) => {
+            let (set, signed) = signer.sign(view, now, clocks)?;
+            let mut mutation = strip(credential_headers, &view.headers);
+            mutation.set = set;
+            Ok(Attached { mutation, signed: Some(signed) })
+        }
+    }
 }
 
 /// The caller's own credentials, each name as the request spells it, once. `credential_headers` are the names under which callers
@@ -39,7 +63,7 @@ pub fn strip<'a>(credential_headers: &[String], headers: &Headers<'a>) -> Header
 }
 
 fn exchange<'a>(
-    credential: &Credential,
+    credential: &Lines,
     credential_headers: &[String],
     headers: &Headers<'a>,
 ) -> HeaderMutation<'a> {

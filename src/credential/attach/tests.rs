@@ -24,10 +24,17 @@ const FAMILIES: [&str; 3] = ["x-amz-", "x-goog-", "x-aigw-"];
 
 type Line = (String, Vec<u8>);
 
-fn api_key(kind: ProviderKind) -> Credential {
+fn lines_of(credential: Credential) -> Lines {
+    match credential {
+        Credential::Lines(lines) => lines,
+        Credential::Signer(_) => panic!("signs nothing"),
+    }
+}
+
+fn api_key(kind: ProviderKind) -> Lines {
     let key =
         ApiKey { key: secret("sk-1"), organization: Some(secret("org-1")), project: None, expires_at: None };
-    key.credential(kind, &kind.api_key_placement()).unwrap()
+    lines_of(key.credential(kind, &kind.api_key_placement()).unwrap())
 }
 
 fn secret(text: &str) -> Secret<String> {
@@ -164,7 +171,7 @@ fn the_credentials_own_header_is_replaced_in_every_spelling() {
     for name in ["x-llm-key", "x_llm.key"] {
         let value = HeaderValue::Sensitive(SecretBytes::new(b"ours".to_vec()));
         let set = Box::new([SetHeader { name: Bytes::from_static(name.as_bytes()), value }]);
-        let credential = Credential { set, default: Box::default(), listed: None };
+        let credential = Lines { set, default: Box::default(), listed: None };
         let sent = lines(&[("x-llm-key", "1"), ("X_LLM_Key", "2"), ("x_llm.key", "3"), ("x-llm-keys", "4")]);
         let mutation = exchange(&credential, &[], &headers(&sent));
         assert_eq!(applied(&sent, &mutation), lines(&[("x-llm-keys", "4"), (name, "ours")]));
@@ -176,6 +183,7 @@ fn the_credentials_own_header_is_replaced_in_every_spelling() {
 fn flags(sent: &[&str], arrive: &[&str]) {
     let (token, beta) = (secret("t"), Some("oauth-2025-04-20"));
     let credential = Bearer { token: &token, user_project: None, beta }.credential().unwrap();
+    let credential = lines_of(credential);
     let named = |values: &[&str]| -> Vec<Line> {
         values.iter().map(|value| ("anthropic-beta".to_owned(), value.as_bytes().to_vec())).collect()
     };

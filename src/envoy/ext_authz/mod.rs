@@ -71,7 +71,7 @@ impl Authorization {
                 Next::Reply(reply) => return Ok(Response::new(reply)),
                 Next::Wait(wait) => {
                     Current::wait(Arc::clone(&generation), wait, self.0.patience(since)).await;
-                    patience = wait.then();
+                    patience = wait.then(patience);
                 }
             }
         }

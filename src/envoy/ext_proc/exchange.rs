@@ -166,7 +166,8 @@ impl Exchange {
             Err(wait) => {
                 let until =
                     Box::pin(Current::wait(Arc::clone(&generation), wait, self.current.patience(since)));
-                let (frame, generation, patience) = (frame.clone(), Arc::clone(&generation), wait.then());
+                let (frame, generation, patience) =
+                    (frame.clone(), Arc::clone(&generation), wait.then(patience));
                 let waiting = Waiting { frame, since, generation, patience, until };
                 return Ok(Next(None, State::Waiting(waiting)));
             }
@@ -183,7 +184,7 @@ impl Exchange {
     ) -> Result<Next, Status> {
         self.current.record(Service::ExtProc, generation, outcome, told);
         match outcome {
-            Outcome::Attach { provider, credential, mutation } => {
+            Outcome::Attach { provider, credential, mutation, signed: _ } => {
                 let reply = go_on(mutation, None);
                 match Watch::of(generation, *provider, *credential, told.request_id) {
                     Some(watch) => Next::reply(then_response_headers(reply), State::Attached(watch)),

@@ -50,7 +50,7 @@ impl Source<Credential, SourceError> for Tokens {
             let (value, id) = self.credential(self.asked.fetch_add(1, Ordering::SeqCst));
             tokio::time::sleep(Duration::from_millis(20)).await;
             let expiry = Expiry::after(self.clock.now(), Duration::from_hours(1));
-            Ok(Obtained { value, id, expiry, refresh_in: None, provenance: None })
+            Ok(Obtained { value, id, expiry: Some(expiry), refresh_in: None, provenance: None })
         })
     }
 }
@@ -86,6 +86,8 @@ impl Bench {
             tokens: Store::new([slot], tokens.key.clone()),
             credential_headers: Vec::new(),
             feedback: Box::new([feedback]),
+            clocks: Arc::default(),
+            max_body: 16 << 20,
             on_no_provider: OnNoProvider::Deny,
         };
         let metrics = Arc::new(Metrics::new(labels()));

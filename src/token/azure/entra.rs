@@ -61,7 +61,7 @@ impl Entra {
         let call = TokenCall::post(ENTRA, &self.url, params, BodyFormat::Form);
         let began = self.outward.clock.now();
         let mut token = self.outward.token(call, &self.scopes, legs).await?;
-        token.refresh_in = token.refresh_in.map(|hint| hint.min(token.expiry.left(began)));
+        token.refresh_in = token.refresh_in.map(|hint| hint.min(token.left(began)));
         Ok(token)
     }
 

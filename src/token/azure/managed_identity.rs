@@ -48,7 +48,7 @@ impl TokenSource for ManagedIdentity {
                 .with_header("metadata", Secret::new("true".to_owned()));
             let began = self.outward.clock.now();
             let mut token = self.outward.token(call, &self.scopes, legs).await?;
-            token.refresh_in = token.refresh_in.map(|hint| hint.min(token.expiry.left(began)));
+            token.refresh_in = token.refresh_in.map(|hint| hint.min(token.left(began)));
             Ok(token)
         })
     }

@@ -6,9 +6,10 @@ use url::Url;
 use super::subject_source::AwsSource;
 use super::{AWS, call_failed};
 use crate::base::Secret;
+use crate::credential::AwsKeys;
 use crate::token::json::Object;
 use crate::token::{
-    Answer, AnswerFault, AwsEnvironment, AwsKeys, Legs, MaterialFault, Outward, SourceError, TokenCall,
+    Answer, AnswerFault, AwsEnvironment, Legs, MaterialFault, Outward, SourceError, TokenCall,
 };
 
 /// How long a session lives, in seconds: one exchange.

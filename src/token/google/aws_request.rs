@@ -10,7 +10,7 @@ use serde_json::json;
 use url::Url;
 
 use crate::base::{Secret, UnixTime};
-use crate::token::AwsKeys;
+use crate::credential::AwsKeys;
 
 /// Signed as well, so that the request is good for one provider of one pool.
 const TARGET: &str = "x-goog-cloud-target-resource";

@@ -8,10 +8,11 @@ use super::external_account::{ExternalAccount, Impersonation};
 use super::subject::subject_token;
 use super::{IMPERSONATION, STS, call_failed};
 use crate::base::{Expiry, Now, Secret};
+use crate::cache::Failure as _;
 use crate::token::json::Object;
 use crate::token::{
     Answer, AnswerFault, AwsEnvironment, BodyFormat, GoogleSettings, Legs, Minting, Origin, Outward, Params,
-    SourceError, SourceErrorKind, Token, TokenCall, TokenSource, answer, expires_at,
+    SourceError, SourceErrorKind, Token, TokenCall, TokenSource, TokenValue, answer, expires_at,
 };
 
 /// What impersonation needs of the federated token.
@@ -82,7 +83,7 @@ impl Federation {
         let token = self
             .impersonated(&answer, *lifetime)
             .map_err(|kind| call_failed(IMPERSONATION, url, kind, legs))?;
-        legs.brought(token.expiry.left(answer.began));
+        legs.brought(token.left(answer.began));
         Ok(token)
     }
 
@@ -96,7 +97,12 @@ impl Federation {
         if expiry.is_over(answer.began) {
             return Err(AnswerFault::Over.into());
         }
-        Ok(Token { value: value.clone(), expiry, refresh_in: None, scopes: self.scopes.clone() })
+        Ok(Token {
+            value: TokenValue::Bearer(value.clone()),
+            expiry: Some(expiry),
+            refresh_in: None,
+            scopes: self.scopes.clone(),
+        })
     }
 
     fn kept(&self, now: Now) -> Option<Secret<String>> {
@@ -105,13 +111,17 @@ impl Federation {
     }
 
     fn keep(&self, federated: Option<(&Token, Now)>) {
-        let kept = federated.map(|(token, now)| Kept {
-            value: token.value.clone(),
-            expiry: token.expiry,
-            least: LEFT.min(token.expiry.left(now) / 2),
+        let kept = federated.and_then(|(token, now)| {
+            let (value, expiry) = (token.bearer()?.clone(), token.expiry?);
+            Some(Kept { value, expiry, least: LEFT.min(token.left(now) / 2) })
         });
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
     }
+}
+
+/// What an exchange brings is a bearer token.
+fn federated_bearer(token: &Token) -> Result<&Secret<String>, SourceError> {
+    token.bearer().ok_or_else(SourceError::broken)
 }
 
 impl TokenSource for Federation {
@@ -129,7 +139,7 @@ impl TokenSource for Federation {
                 self.keep(None);
             }
             let federated = self.exchange(legs).await?;
-            let token = self.impersonate(impersonation, &federated.value, legs).await;
+            let token = self.impersonate(impersonation, federated_bearer(&federated)?, legs).await;
             if !token.as_ref().is_err_and(is_unauthorized) {
                 self.keep(Some((&federated, self.outward.clock.now())));
             }

@@ -46,7 +46,7 @@ impl TokenSource for MetadataServer {
                 Err(AnswerFault::NotMetadata.into())
             };
             let token = read.map_err(|kind| call_failed(METADATA, &self.url, kind, legs))?;
-            legs.brought(token.expiry.left(answer.began));
+            legs.brought(token.left(answer.began));
             Ok(token)
         })
     }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use aws_lc_rs::{digest, hmac};
 use url::Url;
 
-use crate::token::AwsKeys;
+use crate::credential::AwsKeys;
 
 /// Undoes percent-encoding.
 pub(super) fn unquoted(text: &str) -> String {

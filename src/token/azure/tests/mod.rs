@@ -80,8 +80,8 @@ async fn t23_a_client_secret_stands_in_the_body_as_a_form_writes_it() {
     let source = of(&settings(&server.url), &fields);
     let (token, legs) = obtain(&source).await;
     let token = token.unwrap();
-    assert_eq!(token.value.expose(), TOKEN);
-    let left = token.expiry.left(SystemClock.now()).as_secs();
+    assert_eq!(token.bearer().unwrap().expose(), TOKEN);
+    let left = token.left(SystemClock.now()).as_secs();
     assert!((3_590..=3_600).contains(&left), "{left}: ext_expires_in is no life");
     assert_eq!(token.refresh_in.map(|hint| hint.as_secs()), Some(1_800));
     let seen = server.last();
@@ -242,7 +242,7 @@ async fn a_managed_identity_is_asked_of_the_machine() {
     for (fields, client_id) in [(&[][..], None), (&[("client_id", "mi-1")], Some("mi-1"))] {
         let source = of(&settings(&server.url), fields);
         let token = obtain(&source).await.0.unwrap();
-        let left = token.expiry.left(SystemClock.now()).as_secs();
+        let left = token.left(SystemClock.now()).as_secs();
         assert!(
             (590..=600).contains(&left),
             "{left}: expires_on is seconds as a text, and the earlier end counts"

@@ -4,8 +4,9 @@ use super::federation::{AUDIENCE, file};
 use super::testing::{aws_signature, unquoted};
 use super::*;
 use crate::base::Secret;
+use crate::credential::AwsKeys;
+use crate::token::MaterialFault;
 use crate::token::stub::Seen;
-use crate::token::{AwsKeys, MaterialFault};
 
 const STS_URL: &str = "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15";
 
@@ -74,7 +75,7 @@ async fn the_machine_s_role_signs_by_a_session_of_imdsv2() {
         let file = file(&server, aws_source(&server, more)).to_string();
         let source = of(&settings(&server.url), &clock(), &[("external_account.json", &file)]);
         let (token, legs) = obtain(&source).await;
-        assert_eq!(token.unwrap().value.expose(), TOKEN);
+        assert_eq!(token.unwrap().bearer().unwrap().expose(), TOKEN);
         let legs: Vec<_> = legs.iter().map(|leg| leg.name).collect();
         assert_eq!(legs, [AWS, AWS, AWS, AWS, STS], "one session for all that is asked");
     }
@@ -86,7 +87,11 @@ async fn the_machine_s_role_signs_by_a_session_of_imdsv2() {
 async fn what_the_environment_says_is_not_asked_of_the_machine() {
     let server = Stub::start(aws).await;
     let mut settings = settings(&server.url);
-    settings.aws = AwsEnvironment { region: Some("us-east-2".to_owned()), keys: Some(keys()) };
+    settings.aws = AwsEnvironment {
+        region: Some("us-east-2".to_owned()),
+        keys: Some(keys()),
+        ..AwsEnvironment::default()
+    };
     let source = json!({"environment_id": "aws1", "regional_cred_verification_url": STS_URL});
     let file = file(&server, source).to_string();
     obtain(&of(&settings, &clock(), &[("external_account.json", &file)])).await.0.unwrap();

@@ -59,7 +59,10 @@ async fn a_token_of_a_file_is_exchanged_for_one_of_google_s() {
     for content in ["subject-1\n", "subject-2"] {
         std::fs::write(&path, content).unwrap();
         let token = obtain(&source).await.0.unwrap();
-        assert_eq!((token.value.expose().as_str(), token.expiry.left(clock.now()).as_secs()), (TOKEN, 3_600));
+        assert_eq!(
+            (token.bearer().unwrap().expose().as_str(), token.left(clock.now()).as_secs()),
+            (TOKEN, 3_600)
+        );
         let form = server.last().form();
         let expected = [
             ("audience", AUDIENCE),
@@ -107,8 +110,8 @@ async fn a_service_account_is_impersonated_with_what_was_federated() {
     let source = of(&settings(&server.url), &clock, &[("external_account.json", &file)]);
     let (token, legs) = obtain(&source).await;
     let token = token.unwrap();
-    assert_eq!(token.value.expose(), TOKEN);
-    let left = token.expiry.left(clock.now()).as_secs();
+    assert_eq!(token.bearer().unwrap().expose(), TOKEN);
+    let left = token.left(clock.now()).as_secs();
     assert_eq!(left, 600, "where our clock is behind theirs, what was asked for is the most");
     let seen = server.seen();
     assert_eq!(seen[0].form()["scope"], "https://www.googleapis.com/auth/cloud-platform");

@@ -68,7 +68,10 @@ async fn a_service_account_s_key_signs_an_assertion_that_its_public_key_verifies
     let source = of(&settings(&server.url), &clock, &[("service_account.json", &file)]);
     let (token, legs) = obtain(&source).await;
     let token = token.unwrap();
-    assert_eq!((token.value.expose().as_str(), token.expiry.left(clock.now()).as_secs()), (TOKEN, 3_599));
+    assert_eq!(
+        (token.bearer().unwrap().expose().as_str(), token.left(clock.now()).as_secs()),
+        (TOKEN, 3_599)
+    );
     let form = server.last().form();
     assert_eq!(form["grant_type"], "urn:ietf:params:oauth:grant-type:jwt-bearer");
     assert_eq!(form.len(), 2);
@@ -100,7 +103,7 @@ async fn the_metadata_server_is_told_apart_by_its_header_both_ways() {
     let clock = clock();
     let source = of(&settings(&server.url), &clock, &[]);
     let token = obtain(&source).await.0.unwrap();
-    assert_eq!(token.expiry.left(clock.now()).as_secs(), 245, "it caches: less than five minutes are usual");
+    assert_eq!(token.left(clock.now()).as_secs(), 245, "it caches: less than five minutes are usual");
     let seen = server.last();
     assert_eq!(seen.method, "GET");
     assert_eq!(seen.path, "/computeMetadata/v1/instance/service-accounts/default/token");
