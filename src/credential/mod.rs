@@ -9,7 +9,8 @@ pub use api_key::{ApiKey, ApiKeyError};
 pub use attach::{Attached, attach, strip};
 pub use bearer::{Bearer, BearerError};
 pub use sigv4::{
-    AwsKeys, ClockReading, ClockSkews, ClockVerdict, Signed, Signer, SigningError, SigningSettings,
+    AwsKeys, CanonicalRequest, ClockReading, ClockSkews, ClockVerdict, ShownRequest, Signed, Signer,
+    SigningError, SigningSettings, StringToSign, amz_date, shown_header, shown_query,
 };
 
 use crate::base::{Fingerprint, FingerprintKey};
