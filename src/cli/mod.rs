@@ -3,6 +3,7 @@
 mod advice;
 mod check;
 mod serve;
+mod sigv4;
 mod token;
 
 use std::path::PathBuf;
@@ -45,6 +46,11 @@ enum Command {
         #[command(flatten)]
         config: ConfigFile,
     },
+    /// Signatures of AWS (SigV4): what is signed of a request, and where AWS's answer differs.
+    Sigv4 {
+        #[command(subcommand)]
+        command: sigv4::Command,
+    },
     /// Run everything on this machine: Envoy, the server, a small identity provider, a small LLM provider.
     Demo(crate::demo::Args),
     /// Print a completion script.
@@ -82,6 +88,7 @@ pub fn main() -> ExitCode {
         Command::Check { config, format } => check::run(&config.path(), format),
         Command::Schema => check::schema(),
         Command::Token { provider, config } => token::run(&config.path(), &provider),
+        Command::Sigv4 { command } => sigv4::run(&command),
         Command::Demo(args) => serve::on_background(crate::demo::run(args)),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "bouncer", &mut std::io::stdout());

@@ -8,11 +8,13 @@ mod sigv4;
 pub use api_key::{ApiKey, ApiKeyError};
 pub use attach::{Attached, attach, strip};
 pub use bearer::{Bearer, BearerError};
-pub use sigv4::{CanonicalRequest, ShownRequest, StringToSign, amz_date, shown_header, shown_query};
 pub use sigv4::{
     AwsHost, AwsKeys, BEDROCK_RUNTIME, ClockReading, ClockSkews, ClockVerdict, Signed, Signer, SigningError,
     SigningSettings, access_key_id_of, aws_host, default_host, is_valid_host, is_valid_region,
     is_valid_service,
+};
+pub use sigv4::{
+    CanonicalRequest, Explanation, ShownRequest, StringToSign, amz_date, shown_header, shown_query,
 };
 
 use crate::base::{Fingerprint, FingerprintKey};

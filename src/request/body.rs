@@ -50,6 +50,19 @@ impl PayloadHash {
         hasher.finish()
     }
 
+    /// The hash that these 64 lower-case hexadecimal digits are.
+    #[must_use]
+    pub fn from_hex(digits: &str) -> Option<Self> {
+        if digits.len() != 64 || !digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+            return None;
+        }
+        let mut hash = [0; 32];
+        for (byte, pair) in hash.iter_mut().zip(digits.as_bytes().chunks(2)) {
+            *byte = u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()?;
+        }
+        Some(Self(hash))
+    }
+
     /// Lower-case hexadecimal digits.
     #[must_use]
     pub fn hex(&self) -> String {
@@ -94,6 +107,10 @@ mod tests {
     fn the_hash_of_nothing_is_the_known_one_and_parts_make_the_whole() {
         let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(PayloadHash::of(b"").hex(), empty);
+        assert_eq!(PayloadHash::from_hex(empty), Some(PayloadHash::of(b"")));
+        for other in ["", &empty[1..], &empty.to_uppercase(), &"g".repeat(64), &"é".repeat(32)] {
+            assert_eq!(PayloadHash::from_hex(other), None, "{other}");
+        }
         let mut hasher = PayloadHasher::default();
         hasher.update(b"a bo");
         hasher.update(b"dy");

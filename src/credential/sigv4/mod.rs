@@ -5,6 +5,7 @@ mod canonical;
 mod canonical_request;
 mod clocks;
 mod endpoint;
+mod explain;
 mod keys;
 mod scope;
 mod sign;
@@ -16,5 +17,6 @@ pub use clocks::{ClockReading, ClockSkews, ClockVerdict};
 pub use endpoint::{
     AwsHost, BEDROCK_RUNTIME, aws_host, default_host, is_valid_host, is_valid_region, is_valid_service,
 };
+pub use explain::Explanation;
 pub use keys::AwsKeys;
 pub use sign::{Signed, Signer, SigningError, SigningSettings, access_key_id_of};

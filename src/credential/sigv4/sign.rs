@@ -160,7 +160,7 @@ pub fn access_key_id_of(authorization: &[u8]) -> Option<&str> {
 }
 
 /// `content-type`, where it stands there once and every reader trims it to the same text. AWS does without it.
-fn content_type<'a>(headers: &Headers<'a>) -> Option<&'a str> {
+pub(super) fn content_type<'a>(headers: &Headers<'a>) -> Option<&'a str> {
     let value = str::from_utf8(headers.only("content-type")?).ok()?;
     let is_plain = !value.is_empty()
         && value.bytes().all(|byte| (b' '..=b'~').contains(&byte))
