@@ -36,6 +36,7 @@ mod reload;
 mod rotation;
 mod sdks;
 mod selection;
+mod sigv4_command;
 mod smuggling;
 mod support;
 mod token_command;

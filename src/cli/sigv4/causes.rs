@@ -3,6 +3,7 @@
 //! AWS writes its texts from the request that it received, so its line says what left Envoy, and ours what bouncer signed.
 
 use super::told::Told;
+use crate::credential::ShownRequest;
 
 type Cause = (String, &'static str);
 
@@ -24,21 +25,17 @@ pub(super) fn path(ours: &str, theirs: &str) -> Cause {
             "the route or filter that encodes the path again (regex_rewrite, Lua, a second proxy); the path has to leave as it came",
         );
     }
+    if sent.replace("%2F", "/").replace("%2f", "/") == received.replace("%2F", "/").replace("%2f", "/") {
+        return (
+            told("%2F in the path was decoded on the way"),
+            "path_with_escaped_slashes_action of Envoy's HttpConnectionManager: KEEP_UNCHANGED; an ARN has to stay one segment",
+        );
+    }
     if decoded(&sent) == received {
-        let slash = sent.to_ascii_lowercase().contains("%2f");
-        return if slash {
-            (
-                told("%2F in the path was decoded on the way"),
-                "path_with_escaped_slashes_action of Envoy's HttpConnectionManager: KEEP_UNCHANGED; an ARN has to stay one segment",
-            )
-        } else {
-            (
-                told(
-                    "escapes in the path were decoded on the way, or a client of another spelling was asked about",
-                ),
-                "the route or filter that decodes the path; or the path given here: : and %3A are two different paths",
-            )
-        };
+        return (
+            told("escapes in the path were decoded on the way, or the client spelled them out"),
+            "the route or filter that decodes the path; or the path given here: : and %3A are two different paths",
+        );
     }
     if sent.eq_ignore_ascii_case(&received) {
         return (
@@ -46,10 +43,10 @@ pub(super) fn path(ours: &str, theirs: &str) -> Cause {
             "what normalizes the path on the way (normalize_path, a second proxy), or the path given here",
         );
     }
-    if merged(&sent) == merged(&received) {
+    if sent.trim_end_matches('/') == received.trim_end_matches('/') {
         return (
-            told("slashes were merged on the way"),
-            "merge_slashes of Envoy's HttpConnectionManager: off; or the client's path",
+            told("the slash at the end of the path was taken off or added on the way"),
+            "the route or filter that does so; or the path given here",
         );
     }
     (
@@ -168,6 +165,20 @@ pub(super) fn scope(ours: &str, theirs: &str) -> Cause {
     another_signer()
 }
 
+/// The hash alone; `theirs` is AWS's canonical request, where it is there.
+pub(super) fn hash(theirs: Option<&ShownRequest>) -> Cause {
+    match theirs {
+        Some(_) => (
+            "the lines are the same and their hash is not: the answer was changed before it came here (blanks, quotes)".to_owned(),
+            "the answer given here: the body as AWS sent it",
+        ),
+        None => (
+            "AWS received another request, and its answer does not say which line it is".to_owned(),
+            "the request given here: compare path, host and body with what Envoy sends (its access log has them)",
+        ),
+    }
+}
+
 pub(super) fn another_signer() -> Cause {
     (
         "somebody else signed that request: bouncer signs content-type, host, x-amz-date and x-amz-security-token at most".to_owned(),
@@ -253,8 +264,4 @@ fn decoded(text: &str) -> String {
         Ok(text) => crate::base::printable(&text, 16 * 1024),
         Err(_) => text.to_owned(),
     }
-}
-
-fn merged(path: &str) -> String {
-    path.split('/').filter(|segment| !segment.is_empty()).collect::<Vec<_>>().join("/")
 }

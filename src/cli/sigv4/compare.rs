@@ -35,16 +35,16 @@ pub(super) fn differences(ours: &ShownRequest, string: &StringToSign, answer: &A
     }
     if let Some(theirs) = &answer.string {
         string_to_sign(string, theirs, &mut found);
-        // The hash says once more that the lines above differ, or that a value does which is not shown.
-        let certain = found.is_empty() && answer.canonical.is_none() && !hides(ours);
-        if certain && string.hash != theirs.hash {
+        // Where a line above differs the hash only says so once more, and with a value that is not shown it says nothing.
+        if found.is_empty() && !hides(ours) && string.hash != theirs.hash {
+            let (means, change) = causes::hash(answer.canonical.as_ref());
             found.push(Difference {
-                name: "hash of the canonical request".to_owned(),
+                name: "request hash".to_owned(),
                 place: format!("line 4 of {STRING}"),
                 ours: string.hash.clone(),
                 theirs: theirs.hash.clone(),
-                means: "AWS received another request; its answer does not say which line it is".to_owned(),
-                change: "nothing yet: compare path, host and body with what Envoy sends (its access log has them)",
+                means,
+                change,
             });
         }
     }

@@ -19,7 +19,9 @@ use super::told::unix;
 use crate::base::{Clock as _, Now, Secret, SystemClock, UnixTime, printable};
 use crate::config::{self, Config, CredentialSettings, report};
 use crate::credential::{AwsKeys, Explanation, Signer, SigningError, SigningSettings};
-use crate::request::{Body, EnvoyFacts, Half, Headers, NoMetadata, PayloadHash, PeerFacts, RequestView};
+use crate::request::{
+    Body, BodyFault, EnvoyFacts, Half, Headers, NoMetadata, PayloadHash, PeerFacts, RequestView,
+};
 use crate::telemetry::harden;
 use crate::token::Grant;
 
@@ -106,7 +108,8 @@ fn settings(args: &ExplainArgs) -> Result<SigningSettings, ExplainError> {
 fn of_entry(config: &Config, name: &str) -> Result<SigningSettings, ExplainError> {
     let Some(entry) = config.providers.iter().find(|entry| &*entry.provider.name == name) else {
         let known: Vec<_> = config.providers.iter().map(|entry| &*entry.provider.name).collect();
-        return Err(ExplainError::NoProvider(name.to_owned(), known.join(", ")));
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        return Err(ExplainError::NoProvider(name.to_owned(), known));
     };
     match &entry.credential {
         CredentialSettings::Token(settings) => match &settings.grant {
@@ -177,13 +180,12 @@ fn explain(
         );
     }
     if token.is_some() {
-        notes.push(
-            "the hash has the session token in it as the request here gives it: it is AWS's only where that is the whole \
-             token. The lines are compared, the hash is not"
-                .to_owned(),
-        );
+        let compared = answer.map_or("", |_| "; so the lines are compared, and it is not");
+        notes.push(format!(
+            "the request hash has the session token in it, as the request here gives it{compared}"
+        ));
     }
-    notes.extend(hints(request, &view));
+    notes.extend(hints(request));
     let facts = vec![
         ("host", host.clone(), host_from(args, settings, request, &host)),
         ("region", region.clone(), scope_from(args, settings, &region, Part::Region)),
@@ -197,7 +199,7 @@ fn explain(
         request: shown,
         string,
         notes,
-        refusal: refusal.map(|refusal| refusal.to_string()),
+        refusal: refusal.map(|refusal| refusal.to_string()).or_else(|| length_fault(request, &view)),
         answer: verdict,
     })
 }
@@ -259,8 +261,16 @@ fn scope_from(args: &ExplainArgs, settings: &SigningSettings, value: &str, part:
     from.to_owned()
 }
 
+/// Where a signature is made, the body has been seen, and this has been compared.
+fn length_fault(request: &GivenRequest, view: &RequestView<'_>) -> Option<String> {
+    match (view.content_length(), &request.body) {
+        (Some(length), GivenBody::Bytes(body)) if length != body.len() => Some(BodyFault::Length.to_string()),
+        _ => None,
+    }
+}
+
 /// What looks like one of the mistakes that are made most.
-fn hints(request: &GivenRequest, view: &RequestView<'_>) -> Vec<String> {
+fn hints(request: &GivenRequest) -> Vec<String> {
     let mut notes = Vec::new();
     let (path, query) = request.raw_path.split_once('?').unwrap_or((&request.raw_path, ""));
     if path.to_ascii_lowercase().contains("%2f") {
@@ -271,14 +281,6 @@ fn hints(request: &GivenRequest, view: &RequestView<'_>) -> Vec<String> {
     }
     if query.contains('+') {
         notes.push("the query has a +: AWS and clients read it as a plus or as a blank".to_owned());
-    }
-    if let (Some(length), GivenBody::Bytes(body)) = (view.content_length(), &request.body)
-        && length != body.len()
-    {
-        notes.push(format!(
-            "content-length says {length} bytes, and the body has {}: bouncer refuses that",
-            body.len()
-        ));
     }
     if let (GivenBody::Bytes(body), Some(sent)) = (&request.body, request.all("x-amz-content-sha256").next())
         && sent.len() == 64
@@ -320,12 +322,12 @@ fn verdict(answer: &Answer, differences: Vec<Difference>, hidden: bool) -> Verdi
         let broken = answer.broken.unwrap_or("none of the forms of a refused signature");
         format!("{code}a message of {} bytes: {broken}", answer.length)
     } else {
-        format!("{code}nothing to compare in it, and it says why it is one")
+        format!("{code}it names the reason itself")
     };
     if compared && differences.is_empty() && told.is_empty() {
         let hidden = if hidden { ", or a value differs that is not shown" } else { "" };
         told.push((
-            format!("AWS received what bouncer signed, and made the signature with another key{hidden}"),
+            format!("AWS received the request that is explained here, so it was signed with another key than AWS has{hidden}"),
             "the secret: secret_access_key is not that of access_key_id, or has a blank or line end; or session_token is another's",
         ));
     }
@@ -333,9 +335,10 @@ fn verdict(answer: &Answer, differences: Vec<Difference>, hidden: bool) -> Verdi
 }
 
 impl Report {
-    /// Whether nothing differs and bouncer would sign.
+    /// Whether nothing differs, the answer could be read and bouncer would sign.
     fn is_fine(&self) -> bool {
-        let differs = |verdict: &Verdict| !verdict.differences.is_empty();
+        // Without a word on what it means, the answer is nothing that is known.
+        let differs = |verdict: &Verdict| !verdict.differences.is_empty() || verdict.told.is_empty();
         self.refusal.is_none() && !self.answer.as_ref().is_some_and(differs)
     }
 }

@@ -7,7 +7,9 @@ use clap::Parser as _;
 
 use super::super::Command;
 use super::*;
+use crate::cache::Policy;
 use crate::cli::Cli;
+use crate::token::{AwsEnvironment, AwsSettings, ClientTls, TokenSettings};
 
 fn cases() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sigv4");
@@ -87,4 +89,35 @@ fn colour_is_the_only_thing_that_a_terminal_gets_more() {
         }
         assert_eq!(coloured, report.text(Ink::Plain));
     }
+}
+
+#[test]
+fn an_entry_gives_its_own_settings_and_one_that_does_not_sign_is_refused() {
+    let text = "listen: {grpc: \"127.0.0.1:0\"}\ncallers: {mtls: {trust_domains: [mesh.example]}}\nproviders:\n\
+                - {name: gpt, provider: openai, auth_type: api_key, credential_ref: k, match: {cluster: [gpt]}}\n";
+    let mut config = config::from_text(Path::new("bouncer.yaml"), text).unwrap();
+    let refused = |config: &Config, name: &str| of_entry(config, name).unwrap_err().to_string();
+    assert_eq!(refused(&config, "x"), "there is no provider \"x\"; providers are: gpt");
+    assert!(refused(&config, "gpt").contains("does not sign"));
+    let signing = SigningSettings { region: Some("eu-west-1".to_owned()), ..SigningSettings::default() };
+    config.providers[0].credential = CredentialSettings::Token(Box::new(TokenSettings {
+        secret: None,
+        grant: Grant::Aws(AwsSettings {
+            signing: signing.clone(),
+            sts_endpoint: None,
+            roles: Vec::new(),
+            environment: AwsEnvironment::default(),
+        }),
+        policy: Policy::default(),
+        tls: ClientTls::default(),
+    }));
+    assert_eq!(of_entry(&config, "gpt").unwrap(), signing);
+}
+
+#[test]
+fn the_sample_in_readme_is_what_is_printed() {
+    let expected = include_str!("../../../tests/fixtures/sigv4/host/expected.txt");
+    let (_, verdict) = expected.split_once("\nanswer of AWS\n").unwrap();
+    let sample = format!("```text\nanswer of AWS\n{}```\n", verdict.trim_end_matches("exit 1\n"));
+    assert!(include_str!("../../../README.md").contains(&sample), "{sample}");
 }

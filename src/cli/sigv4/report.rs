@@ -101,7 +101,7 @@ impl Verdict {
             let at = common(&first.ours, &first.theirs);
             line(out, &format!("    bouncer  {}", printable(&or_empty(&first.ours), LONGEST)));
             line(out, &format!("    AWS      {}", or_empty(&first.theirs)));
-            if !first.ours.is_empty() && !first.theirs.is_empty() {
+            if at > 0 {
                 line(out, &format!("             {}{}", " ".repeat(at), painted(ink, "31", "^")));
             }
             cause(out, &first.means, first.change);
