@@ -1,0 +1,3 @@
+//! Bedrock: requests that are signed on the way.
+
+mod counterparts;
