@@ -1,18 +1,13 @@
 //! AWS's counterparts by themselves: whatever fails here is not bouncer's doing.
 
-use crate::support::Certificates;
-use crate::support::aws::{
-    AccessKey, Bedrock, Client, Failure, Fault, Hop, MODEL, Moto, PROFILE_ARN, Session,
-};
-use crate::support::{Request, send};
+use std::thread;
 
-fn example() -> AccessKey {
-    AccessKey {
-        id: "AKIDEXAMPLE".to_owned(),
-        secret: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned(),
-        token: None,
-    }
-}
+use super::example;
+use crate::support::aws::{AccessKey, Bedrock, Client, Failure, Fault, MODEL, PROFILE_ARN, sha256_hex};
+use crate::support::{
+    Certificates, Cluster, Connection, Envoy, Front, Grpc, Host, Placement, Request, Route, Tls, Version,
+    eventually, local, send, unix_now,
+};
 
 #[test]
 fn the_clients_sign_so_that_bedrock_takes_it() {
@@ -84,12 +79,14 @@ fn bedrock_refuses_other_keys_regions_and_times() {
     assert_eq!(code(&client), "AccessDeniedException");
     bedrock.expire("AKIDEXAMPLE");
     assert_eq!(code(&client), "ExpiredTokenException");
+    bedrock.forget("AKIDEXAMPLE");
+    assert_eq!(code(&client), "UnrecognizedClientException");
     let calls = bedrock.take();
     assert!(matches!(calls[3].verdict, Err(Fault::Scope(_))));
     assert!(matches!(calls[4].verdict, Err(Fault::Date(_))));
-    assert!(calls[6..].iter().all(|call| call.verdict.is_ok()));
+    assert!(calls[6..10].iter().all(|call| call.verdict.is_ok()));
     let statuses: Vec<_> = calls.iter().map(|call| call.status).collect();
-    assert_eq!(statuses, [403, 403, 403, 403, 403, 403, 503, 429, 403, 403]);
+    assert_eq!(statuses, [403, 403, 403, 403, 403, 403, 503, 429, 403, 403, 403]);
 }
 
 #[test]
@@ -131,65 +128,81 @@ fn an_arn_whose_slash_was_decoded_is_no_model() {
 }
 
 #[test]
-fn moto_enforces_signatures_permissions_and_trust() {
-    let moto = Moto::start();
-    let hops = [Hop::external_id("gateway", "ours"), Hop::new("llm"), Hop::new("bedrock")];
-    let user = moto.chain("bouncer", "llm-session", &hops);
-    let assume = |key: &AccessKey, role: &str, more: &[(&str, &str)]| {
-        let arn = Moto::role_arn(role);
-        let fields = [("RoleArn", &*arn), ("RoleSessionName", "llm-session")];
-        let answer = moto.sts(key, "AssumeRole", &[&fields, more].concat());
-        let code =
-            answer.text().split_once("<Code>").map(|(_, rest)| rest.split('<').next().unwrap().to_owned());
-        match code {
-            Some(code) => Err((answer.status, code)),
-            None => Ok(moto.sessions().pop().unwrap()),
-        }
-    };
-    let refused = |outcome: Result<Session, (u16, String)>, code: &str| {
-        assert_eq!(outcome.unwrap_err(), (403, code.to_owned()));
-    };
-    let forged = AccessKey { secret: "other".to_owned(), ..user.clone() };
-    let ours = [("ExternalId", "ours")];
-    refused(assume(&forged, "gateway", &ours), "SignatureDoesNotMatch");
-    refused(assume(&example(), "gateway", &ours), "InvalidClientTokenId");
-    refused(assume(&user, "gateway", &[("ExternalId", "theirs")]), "AccessDenied");
-    refused(assume(&user, "bedrock", &[]), "AccessDenied");
-
-    let gateway = assume(&user, "gateway", &ours).unwrap();
-    assert_eq!(gateway.role, Moto::role_arn("gateway"));
-    assert_eq!((gateway.name.as_str(), gateway.external_id.as_deref()), ("llm-session", Some("ours")));
-    refused(assume(&gateway.key, "bedrock", &[]), "AccessDenied");
-    let llm = assume(&gateway.key, "llm", &[]).unwrap();
-    let tokenless = AccessKey { token: None, ..llm.key.clone() };
-    refused(assume(&tokenless, "bedrock", &[]), "InvalidClientTokenId");
-    let bedrock = assume(&llm.key, "bedrock", &[]).unwrap();
-
-    // The role's credentials sign, at moto and at the Bedrock that knows them from moto.
-    let ours = Bedrock::start("us-east-1");
-    ours.ask_for_keys(moto.key_source());
-    for model in [MODEL, PROFILE_ARN] {
-        let shown = Client::signing(&ours.url(), &bedrock.key).ask("boto3-invoke", model);
-        assert_eq!(shown["text"], "Hello.", "{shown}");
-        // An empty object is all that moto answers.
-        let shown = Client::signing(&moto.url(), &bedrock.key).ask("boto3-invoke", model);
-        assert_eq!(
-            (&shown["class"], &shown["message"]),
-            (&"KeyError".into(), &"'content'".into()),
-            "{shown}"
-        );
+fn bedrock_writes_down_what_arrived() {
+    let bedrock = Bedrock::start("us-east-1");
+    bedrock.take_api_key("key");
+    let before = unix_now();
+    let mut connection = Connection::open(bedrock.address).unwrap();
+    for body in ["{}", r#"{"messages": []}"#] {
+        let request = Request::post("/model/m/converse?x=1", body).header("Host", "x").bearer("key");
+        assert_eq!(connection.send(&request).unwrap().status, 200);
+        let call = bedrock.take().remove(0);
+        assert_eq!((call.method.as_str(), call.target.as_str()), ("POST", "/model/m/converse?x=1"));
+        assert_eq!((call.body_sha256, call.body_length), (sha256_hex(body.as_bytes()), body.len()));
+        assert_eq!((call.headers[0].0.as_str(), call.status), ("Host", 200));
+        assert_eq!(call.verdict.unwrap_err(), Fault::Missing);
+        assert!(call.at >= before);
     }
-    let shown = Client::signing(&moto.url(), &gateway.key).ask("boto3-invoke", MODEL);
-    assert!(shown["message"].as_str().unwrap().contains("AccessDenied"), "{shown}");
+    assert_eq!(bedrock.connections(), 1);
+}
 
-    moto.revoke("bedrock");
-    refused(assume(&llm.key, "bedrock", &[]), "AccessDenied");
-    moto.trust(hops[2], &[Moto::session_arn("llm", "llm-session")]);
-    assume(&llm.key, "bedrock", &[]).unwrap();
-    moto.allow_role("llm", &[]);
-    refused(assume(&llm.key, "bedrock", &[]), "AccessDenied");
-    let newer = moto.new_key("bouncer");
-    moto.delete_key("bouncer", &user.id);
-    refused(assume(&user, "gateway", &[]), "InvalidClientTokenId");
-    assume(&newer, "gateway", &[]).unwrap();
+#[test]
+fn a_stream_that_is_held_goes_on_when_it_is_released() {
+    let bedrock = Bedrock::start("us-east-1");
+    bedrock.know(&example());
+    bedrock.hold_streams();
+    let client = Client::signing(&bedrock.url(), &example()).prompt_of(100_000);
+    let asking = thread::spawn(move || client.ask("boto3-converse-stream", MODEL));
+    let call = eventually("the call", || bedrock.take().pop());
+    assert!(call.body_length > 100_000);
+    assert!(!asking.is_finished());
+    bedrock.release();
+    assert_eq!(asking.join().unwrap()["text"], "Hello.");
+}
+
+/// The path and the host that a signature must be over, with nothing else in the way.
+#[test]
+fn envoy_leaves_every_spelling_of_a_model_as_it_is() {
+    let host = "bedrock-runtime.us-east-1.amazonaws.com";
+    let certificates = Certificates::for_names(&[host]);
+    let bedrock = Bedrock::start_tls("us-east-1", &certificates.path());
+    bedrock.take_api_key("a.callers.token");
+    for version in [Version::Oldest, Version::Newest] {
+        let front = Front {
+            placement: Placement::Bare,
+            grpc: Grpc::Tcp(local(1)),
+            routes: vec![Route {
+                domain: host.to_owned(),
+                cluster: "bedrock".to_owned(),
+                ..Route::default()
+            }],
+            clusters: vec![Cluster {
+                name: "bedrock".to_owned(),
+                hosts: vec![Host { address: bedrock.address, provider: None }],
+                tls: Some((certificates.path(), host.to_owned())),
+                ..Cluster::default()
+            }],
+            tls: Tls::Server(certificates.path()),
+            behind: Vec::new(),
+            filter: |_| {},
+            message_timeout: "5s".to_owned(),
+        };
+        let envoy = Envoy::start("front", version, &front.config());
+        let url = format!("https://{host}:{}", envoy.listener("main").port());
+        let client = Client::bearer(&url, "a.callers.token").trusting(certificates.path().join("ca.pem"));
+        for (operation, model, wire) in [
+            ("boto3-converse-stream", MODEL, "v1%3A0/"),
+            ("anthropic-stream", MODEL, "v1:0/"),
+            ("boto3-invoke", PROFILE_ARN, "/model/arn%3Aaws%3Abedrock%3A"),
+            ("boto3-converse", PROFILE_ARN, "profile%2Fabc123/"),
+            ("anthropic-create", PROFILE_ARN, "/model/arn:aws:bedrock:"),
+            ("anthropic-create", PROFILE_ARN, "profile%2Fabc123/"),
+        ] {
+            let shown = client.ask(operation, model);
+            assert_eq!(shown["text"], "Hello.", "{version:?} {operation}: {shown}");
+            let call = bedrock.take().remove(0);
+            assert!(call.target.contains(wire), "{version:?} {operation}: {}", call.target);
+            assert_eq!(call.all("host"), [url.strip_prefix("https://").unwrap()]);
+        }
+    }
 }

@@ -18,6 +18,8 @@ pub(crate) enum Placement {
     ExtAuthz,
     /// The pair with its first half forgotten: a fault of the operator.
     HalfAPair,
+    /// Nowhere: what Envoy does by itself.
+    Bare,
 }
 
 /// The Envoy in front of the providers.
@@ -102,6 +104,7 @@ impl Front {
                 (vec![self.ext_proc(Some("downstream"))], vec![self.ext_proc(Some("upstream"))])
             }
             Placement::ExtAuthz => (vec![ext_authz()], vec![]),
+            Placement::Bare => (vec![], vec![]),
             Placement::HalfAPair => (vec![], vec![self.ext_proc(Some("upstream"))]),
         };
         for chain in [&mut downstream, &mut upstream].into_iter().filter(|chain| !chain.is_empty()) {
@@ -207,11 +210,12 @@ pub(crate) fn listener(name: &str, mut filters: Vec<Value>, virtual_hosts: &Valu
     let mut chain = json!({});
     match tls {
         Tls::None => {}
-        Tls::Server(folder) => chain["transport_socket"] = downstream_tls(folder, false),
+        Tls::Server(folder) => chain["transport_socket"] = downstream_tls(folder),
         Tls::Mutual(folder) => {
             manager["forward_client_cert_details"] = json!("SANITIZE_SET");
             manager["set_current_client_cert_details"] = json!({"subject": true, "uri": true, "dns": true});
-            chain["transport_socket"] = downstream_tls(folder, true);
+            chain["transport_socket"] = downstream_tls(folder);
+            chain["transport_socket"]["typed_config"]["require_client_certificate"] = json!(true);
         }
     }
     chain["filters"] =
@@ -307,10 +311,9 @@ fn ext_authz() -> Value {
     }})
 }
 
-fn downstream_tls(folder: &Path, client_certificate: bool) -> Value {
+fn downstream_tls(folder: &Path) -> Value {
     json!({"name": "envoy.transport_sockets.tls", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
-        "require_client_certificate": client_certificate,
         "common_tls_context": common_tls(folder, "server"),
     }})
 }

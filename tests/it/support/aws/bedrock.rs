@@ -52,7 +52,8 @@ pub(crate) struct Failure {
     pub(crate) message: String,
 }
 
-type KeySource = Box<dyn Fn(&str) -> Option<Key> + Send + Sync>;
+/// Who knows the keys.
+pub(super) type KeySource = Box<dyn Fn(&str) -> Option<Key> + Send + Sync>;
 
 struct Shared {
     verifier: Verifier,
@@ -233,8 +234,6 @@ impl Call {
 
 impl Shared {
     fn now(&self) -> f64 {
-        // Whole seconds of a test's shift are exact in a double.
-        #[expect(clippy::cast_precision_loss, reason = "a test's seconds")]
         let ahead = self.ahead.load(Ordering::SeqCst) as f64;
         unix_now() + ahead
     }
@@ -285,7 +284,6 @@ fn serve(stream: impl Read + Write, shared: &Shared) -> Option<()> {
         let mut words = first.split(' ');
         let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
         let request = Arrived { method: &method, target: &target, headers: &headers, body: &body };
-        #[expect(clippy::cast_possible_truncation, reason = "whole seconds")]
         let verdict = shared.verifier.verify(&request, |id| shared.key(id), now as i64);
         let reply = shared.reply(&request, &verdict);
         let (body_sha256, body_length) = (sha256_hex(&body), body.len());

@@ -9,14 +9,6 @@ pub(crate) fn event(name: &str, payload: &str) -> Vec<u8> {
     )
 }
 
-/// An exception in the midst of a stream.
-pub(crate) fn exception(name: &str, payload: &str) -> Vec<u8> {
-    message(
-        &[(":exception-type", name), (":content-type", "application/json"), (":message-type", "exception")],
-        payload,
-    )
-}
-
 fn message(headers: &[(&str, &str)], payload: &str) -> Vec<u8> {
     let mut lines = Vec::new();
     for (name, value) in headers {

@@ -25,6 +25,14 @@ pub(crate) fn format(unix: i64) -> String {
     format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
 }
 
+/// The same as `2026-01-01T00:00:00Z`.
+pub(crate) fn iso(unix: i64) -> String {
+    let text = format(unix);
+    let part = |from: usize, to: usize| &text[from..to];
+    let (date, time) = ([part(0, 4), part(4, 6), part(6, 8)], [part(9, 11), part(11, 13), part(13, 15)]);
+    format!("{}T{}Z", date.join("-"), time.join(":"))
+}
+
 #[test]
 fn instants_are_read_as_they_are_written() {
     assert_eq!(parse("20260101T000000Z"), Some(1_767_225_600));
@@ -32,4 +40,5 @@ fn instants_are_read_as_they_are_written() {
         assert_eq!(parse(&format(unix)), Some(unix), "{}", format(unix));
     }
     assert_eq!(parse("20260101 000000Z"), None);
+    assert_eq!(iso(1_767_225_600), "2026-01-01T00:00:00Z");
 }

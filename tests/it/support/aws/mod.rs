@@ -7,11 +7,13 @@ mod encoding;
 mod event_stream;
 mod instant;
 mod moto;
+mod sts;
 mod verifier;
 
-#[allow(unused_imports, reason = "names for cases")]
-pub(crate) use bedrock::{Bedrock, Call, Failure};
+pub(crate) use bedrock::{Bedrock, Failure};
 pub(crate) use clients::{Client, MODEL, PROFILE_ARN};
 pub(crate) use encoding::sha256_hex;
+pub(crate) use instant::parse as unix_of;
 pub(crate) use moto::{AccessKey, Hop, Moto, Session};
+pub(crate) use sts::Sts;
 pub(crate) use verifier::{Arrived, Fault, Key, Verified, Verifier};

@@ -3,7 +3,8 @@
 //!
 //! It checks the permission `sts:AssumeRole`, the principals of the trust policy (a role's session by the ARN of the
 //! session) and an external id that is wrong. It does not see an external id that is missing, the expiry of a session, a
-//! skewed clock, a duration, tags or a source identity; a role that was deleted makes it answer 500.
+//! skewed clock, a duration, tags or a source identity; a role that was deleted makes it answer 500. It verifies a form
+//! as it would have written it (Python's `urlencode`), so that `%20` where it writes `+` is a wrong signature.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -16,7 +17,8 @@ use crate::support::{Answer, Process, Request, local, send, tool, unix_now};
 /// A running server; its account is [`Moto::ACCOUNT`].
 pub(crate) struct Moto {
     pub(crate) address: SocketAddr,
-    pub(crate) process: Process,
+    /// Ends with it.
+    _process: Process,
     admin: AccessKey,
 }
 
@@ -26,6 +28,11 @@ pub(crate) struct AccessKey {
     pub(crate) id: String,
     pub(crate) secret: String,
     pub(crate) token: Option<String>,
+}
+
+/// Who speaks to the server without a client of AWS.
+pub(super) struct Signer {
+    pub(super) key: AccessKey,
 }
 
 /// A role of a chain.
@@ -71,7 +78,7 @@ impl Moto {
             Some(local(port.parse().ok()?))
         });
         let nobody = AccessKey { id: "nobody".to_owned(), secret: String::new(), token: None };
-        let mut moto = Self { address, process, admin: nobody };
+        let mut moto = Self { address, _process: process, admin: nobody };
         moto.admin = moto.user("admin", &[("*", "*")]);
         moto
     }
@@ -150,6 +157,11 @@ impl Moto {
         self.iam("UpdateAssumeRolePolicy", &[("RoleName", hop.role), ("PolicyDocument", &document)]);
     }
 
+    /// A role for callers with a web identity, who may ask Bedrock: [`super::Sts`] verifies their token.
+    pub(crate) fn web_identity_role(&self, role: &'static str) {
+        self.role(Hop::new(role), &[Self::user_arn("admin")], &[("bedrock:InvokeModel*", "*")]);
+    }
+
     /// Nobody assumes this role any more.
     pub(crate) fn revoke(&self, role: &'static str) {
         self.trust(Hop::new(role), &[Self::user_arn("nobody-at-all")]);
@@ -189,62 +201,53 @@ impl Moto {
         }
     }
 
-    /// Nothing is verified until [`Moto::enforce`]: `AssumeRoleWithWebIdentity`, which has no signature, is a 500 otherwise.
-    pub(crate) fn stop_enforcing(&self) {
-        self.reset_auth("1000000");
-    }
-
-    /// Everything is verified again.
-    pub(crate) fn enforce(&self) {
-        self.reset_auth("0");
-    }
-
     /// One action of IAM's query API, signed by the administrator.
     pub(crate) fn iam(&self, action: &str, fields: &[(&str, &str)]) -> String {
-        let answer = self.call("iam", &self.admin, action, "2010-05-08", fields);
+        let answer = self.signer().call(self.address, "iam", action, fields);
         assert_eq!(answer.status, 200, "{action}: {}", answer.text());
         answer.text()
     }
 
     /// One action of STS with these credentials.
     pub(crate) fn sts(&self, key: &AccessKey, action: &str, fields: &[(&str, &str)]) -> Answer {
-        self.call("sts", key, action, "2011-06-15", fields)
+        Signer { key: key.clone() }.call(self.address, "sts", action, fields)
     }
 
-    fn call(
+    /// The administrator.
+    pub(super) fn signer(&self) -> Signer {
+        Signer { key: self.admin.clone() }
+    }
+}
+
+impl Signer {
+    /// One action of a query API.
+    pub(super) fn call(
         &self,
+        moto: SocketAddr,
         service: &str,
-        key: &AccessKey,
         action: &str,
-        version: &str,
         fields: &[(&str, &str)],
     ) -> Answer {
+        let version = if service == "iam" { "2010-05-08" } else { "2011-06-15" };
         let named = [("Action", action), ("Version", version)];
         let body: Vec<_> = named
             .iter()
             .chain(fields)
-            .map(|(name, value)| format!("{name}={}", encoding::encode(value)))
+            .map(|(name, value)| format!("{name}={}", encoding::encode(value).replace("%20", "+")))
             .collect();
         let body = body.join("&");
-        #[expect(clippy::cast_possible_truncation, reason = "whole seconds")]
         let date = instant::format(unix_now() as i64);
         let mut headers = vec![
-            ("host".to_owned(), self.address.to_string()),
+            ("host".to_owned(), moto.to_string()),
             ("content-type".to_owned(), "application/x-www-form-urlencoded; charset=utf-8".to_owned()),
             ("x-amz-date".to_owned(), date.clone()),
         ];
-        headers.extend(key.token.iter().map(|token| ("x-amz-security-token".to_owned(), token.clone())));
+        let AccessKey { id, secret, token } = &self.key;
+        headers.extend(token.iter().map(|token| ("x-amz-security-token".to_owned(), token.clone())));
         let arrived = Arrived { method: "POST", target: "/", headers: &headers, body: body.as_bytes() };
-        let verifier = Verifier::new("us-east-1", service);
-        let authorization = verifier.authorization(&arrived, &key.id, &key.secret, &date);
+        let authorization = Verifier::new("us-east-1", service).authorization(&arrived, id, secret, &date);
         let request = Request::post("/", body.as_bytes()).header("authorization", authorization);
-        let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
-        send(self.address, &request)
-    }
-
-    fn reset_auth(&self, count: &str) {
-        let request = Request::post("/moto-api/reset-auth", count).header("host", self.address.to_string());
-        assert_eq!(send(self.address, &request).status, 200);
+        send(moto, &headers.iter().fold(request, |request, (name, value)| request.header(name, value)))
     }
 }
 

@@ -130,13 +130,7 @@ impl Verifier {
             return Err(Fault::Body(format!("x-amz-content-sha256 is {told}, the body's is {hash}")));
         }
         let path = request.target.split('?').next().unwrap_or_default();
-        let with = |path: &str, hash: &str| {
-            let canonical = request.canonical(path, &signed, hash);
-            let string_to_sign =
-                format!("{ALGORITHM}\n{date}\n{scope}\n{}", sha256_hex(canonical.as_bytes()));
-            let mac = hex(hmac::sign(&self.key(&key.secret, date), string_to_sign.as_bytes()).as_ref());
-            (mac, canonical, string_to_sign)
-        };
+        let with = |path: &str, hash: &str| self.mac(request, (path, hash), &signed, date, &key.secret);
         let (mac, canonical, string_to_sign) = with(&encode_path(&normal(path)), &hash);
         if mac != signature {
             let empty = sha256_hex(b"");
@@ -166,16 +160,29 @@ impl Verifier {
 
     /// The `authorization` of a request that has all its other headers: how cases speak to `moto` themselves.
     pub(crate) fn authorization(&self, request: &Arrived<'_>, id: &str, secret: &str, date: &str) -> String {
-        let names = request.headers.iter().map(|(name, _)| name.to_lowercase());
-        let mut names: Vec<_> = names.collect();
+        let mut names: Vec<_> = request.headers.iter().map(|(name, _)| name.to_lowercase()).collect();
         names.sort();
         let signed: Vec<&str> = names.iter().map(String::as_str).collect();
         let path = encode_path(request.target.split('?').next().unwrap_or_default());
-        let canonical = request.canonical(&path, &signed, &sha256_hex(request.body));
-        let scope = self.scope(date);
-        let text = format!("{ALGORITHM}\n{date}\n{scope}\n{}", sha256_hex(canonical.as_bytes()));
-        let mac = hex(hmac::sign(&self.key(secret, date), text.as_bytes()).as_ref());
-        format!("{ALGORITHM} Credential={id}/{scope}, SignedHeaders={}, Signature={mac}", signed.join(";"))
+        let (mac, ..) = self.mac(request, (&path, &sha256_hex(request.body)), &signed, date, secret);
+        let (scope, signed) = (self.scope(date), signed.join(";"));
+        format!("{ALGORITHM} Credential={id}/{scope}, SignedHeaders={signed}, Signature={mac}")
+    }
+
+    /// The signature, with the two texts that it is made of.
+    fn mac(
+        &self,
+        request: &Arrived<'_>,
+        (path, hash): (&str, &str),
+        signed: &[&str],
+        date: &str,
+        secret: &str,
+    ) -> (String, String, String) {
+        let canonical = request.canonical(path, signed, hash);
+        let hashed = sha256_hex(canonical.as_bytes());
+        let string_to_sign = format!("{ALGORITHM}\n{date}\n{}\n{hashed}", self.scope(date));
+        let mac = hex(hmac::sign(&self.key(secret, date), string_to_sign.as_bytes()).as_ref());
+        (mac, canonical, string_to_sign)
     }
 
     fn scope(&self, date: &str) -> String {
