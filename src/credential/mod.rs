@@ -9,7 +9,9 @@ pub use api_key::{ApiKey, ApiKeyError};
 pub use attach::{Attached, attach, strip};
 pub use bearer::{Bearer, BearerError};
 pub use sigv4::{
-    AwsKeys, ClockReading, ClockSkews, ClockVerdict, Signed, Signer, SigningError, SigningSettings,
+    AwsHost, AwsKeys, BEDROCK_RUNTIME, ClockReading, ClockSkews, ClockVerdict, Signed, Signer, SigningError,
+    SigningSettings, access_key_id_of, aws_host, default_host, is_valid_host, is_valid_region,
+    is_valid_service,
 };
 
 use crate::base::{Fingerprint, FingerprintKey};

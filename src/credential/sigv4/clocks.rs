@@ -1,20 +1,33 @@
 //! How far the clocks of the hosts that requests are signed for are from ours (PROVIDERS section 3.8).
+//!
+//! As the SDKs do it (`aws-runtime`), with three differences. Each host has its own, so that one that lies shifts nobody else.
+//! An answer that took long says little of the clock: a model may think for minutes, and half of that is no error of the clock.
+//! And the clock is the reason of a refusal only where it was wrong in that signature: where the host's time had been signed
+//! already, a refusal has another reason, however far the two clocks are from each other.
 
-use std::time::Duration;
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
 
+use quick_cache::sync::Cache;
+
+use super::Signed;
 use crate::base::{Now, UnixTime};
 
 /// The differences, by host. One for the process; bounded.
-#[derive(Debug, Default)]
-pub struct ClockSkews {}
+pub struct ClockSkews {
+    /// By how many seconds a host is ahead, of hosts that are.
+    ahead: Cache<Box<str>, i64>,
+    /// Whether there ever was one, so that nothing is looked up where all clocks agree.
+    any: AtomicBool,
+}
 
 /// What an answer says of its host's clock.
 #[derive(Clone, Copy, Debug)]
 pub struct ClockReading<'a> {
-    /// The host that was signed.
-    pub host: &'a str,
-    /// When the request was signed.
-    pub sent: Now,
+    /// What was signed.
+    pub signed: &'a Signed,
     /// When the answer's headers came.
     pub received: Now,
     /// `date`.
@@ -37,17 +50,104 @@ pub enum ClockVerdict {
     Fine,
 }
 
+/// Hosts that are remembered; others take the place of those that are not asked for.
+const HOSTS: usize = 1_024;
+/// No name of a host is longer, its port included.
+const LONGEST_HOST: usize = 261;
+/// A signature that is off by less is not refused for it: AWS takes five minutes.
+const REASON: i64 = 4 * 60;
+/// An answer that took longer says nothing.
+const TRUSTED: Duration = Duration::from_secs(15 * 60);
+/// Of an answer that was as quick as this, the middle is taken; half of it is no error that matters.
+const QUICK: Duration = Duration::from_secs(60);
+/// No clock is off by more; a host that says so lies.
+const FURTHEST: i64 = 24 * 60 * 60;
+
 impl ClockSkews {
     /// The time at `host`.
     #[must_use]
     pub fn time_at(&self, host: &str, now: UnixTime) -> UnixTime {
-        let _ = host;
-        now
+        if !self.any.load(Ordering::Relaxed) {
+            return now;
+        }
+        UnixTime(now.0.saturating_add_signed(self.ahead(&name(host))))
     }
 
     /// Takes a reading.
     pub fn observe(&self, reading: &ClockReading<'_>) -> ClockVerdict {
-        let _ = (reading, Duration::ZERO);
-        ClockVerdict::Fine
+        let host = name(&reading.signed.host);
+        let Some(ahead) = self.measured(&host, reading) else { return ClockVerdict::Fine };
+        self.keep(&host, ahead);
+        let used = seconds(reading.signed.time.0) - seconds(reading.signed.at.unix.0);
+        if reading.refused && (ahead - used).abs() >= REASON {
+            ClockVerdict::Corrected { ahead }
+        } else {
+            ClockVerdict::Fine
+        }
+    }
+
+    fn measured(&self, host: &str, reading: &ClockReading<'_>) -> Option<i64> {
+        let (sent, received) = (reading.signed.at, reading.received);
+        let took = received.instant.saturating_duration_since(sent.instant);
+        if reading.aged || took > TRUSTED || host.len() > LONGEST_HOST {
+            return None;
+        }
+        let date = httpdate::parse_http_date(str::from_utf8(reading.date?).ok()?).ok()?;
+        let date = seconds(date.duration_since(UNIX_EPOCH).ok()?.as_secs());
+        // Both ends by the clock as it is now, which the difference will be used with, also where it was set in between.
+        let end = seconds(received.unix.0);
+        let begin = end - seconds(took.as_secs());
+        let ahead = if took <= QUICK {
+            let middle = end * 1_000 - i64::try_from(took.as_millis() / 2).ok()?;
+            // To the nearest second; the figures of `date` are whole ones.
+            (date * 1_000 - middle + 500).div_euclid(1_000)
+        } else {
+            // Somewhere in between the date was written: what is known stays where it agrees with that.
+            self.ahead(host).clamp(date - end, date - begin)
+        };
+        Some(ahead.clamp(-FURTHEST, FURTHEST))
+    }
+
+    fn ahead(&self, host: &str) -> i64 {
+        self.ahead.get(host).unwrap_or(0)
+    }
+
+    fn keep(&self, host: &str, ahead: i64) {
+        if ahead == 0 {
+            self.ahead.remove(host);
+        } else if self.ahead(host) != ahead {
+            self.ahead.insert(host.into(), ahead);
+            self.any.store(true, Ordering::Relaxed);
+        }
     }
 }
+
+impl Default for ClockSkews {
+    fn default() -> Self {
+        Self { ahead: Cache::new(HOSTS), any: AtomicBool::new(false) }
+    }
+}
+
+impl fmt::Debug for ClockSkews {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClockSkews").field("hosts", &self.ahead.len()).finish_non_exhaustive()
+    }
+}
+
+/// The host in one spelling.
+fn name(host: &str) -> Cow<'_, str> {
+    if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(host.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(host)
+    }
+}
+
+/// Far beyond the year 9999, so that sums of it stay what they are.
+fn seconds(of: u64) -> i64 {
+    i64::try_from(of).unwrap_or(i64::MAX).min(1 << 40)
+}
+
+#[cfg(test)]
+#[path = "clocks_tests.rs"]
+mod tests;

@@ -2,6 +2,8 @@
 
 use std::hash::{Hash, Hasher};
 
+use aws_credential_types::Credentials;
+
 use crate::base::{Fingerprint, FingerprintKey, Secret};
 
 /// Keys of AWS.
@@ -23,6 +25,12 @@ impl AwsKeys {
         let parts = [self.access_key_id.as_str(), self.secret_access_key.expose(), token];
         let joined = Secret::new(parts.join("\0"));
         key.of(joined.expose().as_bytes())
+    }
+
+    /// The same in the form that `aws-sigv4` takes, which is wiped as well.
+    pub(super) fn credentials(&self) -> Credentials {
+        let token = self.session_token.as_ref().map(|token| token.expose().clone());
+        Credentials::new(&*self.access_key_id, self.secret_access_key.expose(), token, None, "bouncer")
     }
 }
 

@@ -1,13 +1,20 @@
 //! One signature: one snapshot of the keys, one time, the host and path that leave, the body that leaves.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aws_sigv4::http_request::{self, SignableBody, SignableRequest};
+use aws_sigv4::sign::v4;
+use bytes::Bytes;
+use http::uri::PathAndQuery;
 use smallvec::SmallVec;
 use thiserror::Error;
 
+use super::canonical;
+use super::scope::Scope;
 use super::{AwsKeys, ClockSkews};
-use crate::base::Now;
-use crate::request::{BodyFault, RequestView, SetHeader};
+use crate::base::{Now, SecretBytes, UnixTime};
+use crate::request::{Body, BodyFault, HeaderValue, Headers, PayloadHash, RequestView, SetHeader};
 
 /// Keys with what is signed with them; one snapshot.
 #[derive(Clone, Debug)]
@@ -23,14 +30,16 @@ pub struct Signer {
 /// What an entry says of its signatures (`aws`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SigningSettings {
-    /// Region in the credential scope; none: the secret's, the environment's, the host's.
+    /// Region in the credential scope; none: the secret's, the host's, the environment's.
     pub region: Option<String>,
     /// `AWS_REGION`, for who says nothing.
     pub ambient_region: Option<String>,
-    /// Service in the credential scope; none: as the host says, else `bedrock`.
+    /// Service in the credential scope; none: as the host says, else that of `endpoint_prefix`.
     pub service: Option<String>,
     /// The host that Envoy writes into the request, where this filter cannot see it.
     pub host: Option<String>,
+    /// Of an entry for one service of AWS, how the hosts of its regional endpoints begin ([`super::BEDROCK_RUNTIME`]).
+    pub endpoint_prefix: Option<&'static str>,
 }
 
 /// What was signed, for the answer.
@@ -40,6 +49,8 @@ pub struct Signed {
     pub host: Box<str>,
     /// When, by our clock.
     pub at: Now,
+    /// The time in the signature, by the host's.
+    pub time: UnixTime,
 }
 
 /// Why a request is not signed.
@@ -80,8 +91,13 @@ pub enum SigningError {
     Canonical,
 }
 
+const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+/// The end of the year 9999: dates have four digits.
+const LAST_SECOND: u64 = 253_402_300_799;
+
 impl Signer {
-    /// The lines that sign `view`.
+    /// The lines that sign `view`. That its body is missing is said last: nobody is asked for the body of a request that is
+    /// refused anyway.
     ///
     /// # Errors
     /// [`SigningError`].
@@ -91,9 +107,82 @@ impl Signer {
         now: Now,
         clocks: &ClockSkews,
     ) -> Result<(SmallVec<[SetHeader; 3]>, Signed), SigningError> {
-        let _ = (view, clocks);
-        let host = Box::from(view.authority);
-        let _ = Signed { host, at: now };
-        Err(SigningError::BodyAwaited)
+        canonical::check(view.method, view.raw_path)?;
+        let Scope { host, region, service } = Scope::of(self, view)?;
+        if service.starts_with("bedrock") && canonical::cuts_an_arn(view.raw_path) {
+            return Err(SigningError::ModelArn);
+        }
+        let time = clocks.time_at(&host, now.unix);
+        let at = moment(time)?;
+        PathAndQuery::try_from(view.raw_path).map_err(|_| SigningError::Canonical)?;
+        let hash = match view.body {
+            Body::Empty => PayloadHash::of(&[]),
+            Body::Whole(body) => PayloadHash::of(body),
+            Body::Hashed(hash) => hash,
+            Body::Lost(fault) => return Err(fault.into()),
+            Body::Awaited => return Err(SigningError::BodyAwaited),
+        };
+        let content_type = content_type(&view.headers).map(|value| ("content-type", value));
+        let request = SignableRequest::new(
+            view.method,
+            view.raw_path,
+            [("host", &*host)].into_iter().chain(content_type),
+            SignableBody::Precomputed(hash.hex()),
+        )
+        .map_err(|_| SigningError::Canonical)?;
+        let identity = self.keys.credentials().into();
+        // Those of the crate are AWS's own for every service but S3: the path is encoded once more.
+        let params = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(&region)
+            .name(service)
+            .time(at)
+            .settings(http_request::SigningSettings::default())
+            .build()
+            .map_err(|_| SigningError::Canonical)?
+            .into();
+        let output = http_request::sign(request, &params).map_err(|_| SigningError::Canonical)?;
+        let (lines, _) = output.into_parts().0.into_parts();
+        let set = lines.into_iter().map(|signed| line(signed.name(), signed.value())).collect();
+        Ok((set, Signed { host: host.into(), at: now, time }))
     }
 }
+
+/// The access key id in a signature of version 4, to know a signature of our own again.
+#[must_use]
+pub fn access_key_id_of(authorization: &[u8]) -> Option<&str> {
+    let rest = str::from_utf8(authorization).ok()?.strip_prefix(ALGORITHM)?;
+    let (id, _) = rest.trim_start_matches(' ').strip_prefix("Credential=")?.split_once('/')?;
+    let is_id = (1..=128).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && rest.starts_with(' ');
+    is_id.then_some(id)
+}
+
+/// `content-type`, where it stands there once and every reader trims it to the same text. AWS does without it.
+fn content_type<'a>(headers: &Headers<'a>) -> Option<&'a str> {
+    let value = str::from_utf8(headers.only("content-type")?).ok()?;
+    let is_plain = !value.is_empty()
+        && value.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+        && value.trim_matches(' ').len() == value.len()
+        && !value.contains("  ");
+    is_plain.then_some(value)
+}
+
+fn moment(time: UnixTime) -> Result<SystemTime, SigningError> {
+    let since = Duration::from_secs(time.0);
+    let moment = UNIX_EPOCH.checked_add(since).filter(|_| time.0 <= LAST_SECOND);
+    moment.ok_or(SigningError::Canonical)
+}
+
+fn line(name: &'static str, value: &str) -> SetHeader {
+    let value = match name {
+        "x-amz-date" => HeaderValue::Plain(Bytes::copy_from_slice(value.as_bytes())),
+        _ => HeaderValue::Sensitive(SecretBytes::new(value.as_bytes().to_vec())),
+    };
+    SetHeader { name: Bytes::from_static(name.as_bytes()), value }
+}
+
+#[cfg(test)]
+#[path = "sign_tests.rs"]
+mod tests;
