@@ -132,7 +132,7 @@ fn legs(legs: &Legs) -> Vec<Vec<String>> {
     let rows = legs.iter().map(|leg| {
         let lives = leg.lives.map_or_else(|| NOTHING.to_owned(), life);
         let ended = if leg.succeeded { "ok" } else { "FAILED" };
-        vec![leg.name.to_owned(), leg.to.to_string(), took(leg.took), lives, ended.to_owned()]
+        vec![printable(&leg.name, LONGEST), leg.to.to_string(), took(leg.took), lives, ended.to_owned()]
     });
     [head].into_iter().chain(rows).collect()
 }

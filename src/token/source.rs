@@ -1,5 +1,6 @@
 //! Token sources: each makes a short-lived token of long-lived material.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
@@ -20,6 +21,11 @@ pub trait TokenSource: Send + Sync + fmt::Debug {
 
     /// Where its last exchange goes.
     fn origin(&self) -> Origin;
+
+    /// The role of AWS that its keys are of, for records.
+    fn role(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// A token on its way.
@@ -80,8 +86,8 @@ pub struct Legs(Vec<Leg>);
 /// One exchange.
 #[derive(Debug)]
 pub struct Leg {
-    /// What it was: `discovery`, `token endpoint`, `impersonation`, ….
-    pub name: &'static str,
+    /// What it was: `discovery`, `token endpoint`, `impersonation`, …, and of a role chain which hop.
+    pub name: Cow<'static, str>,
     /// Where it went.
     pub to: Origin,
     /// How long it took.
