@@ -12,7 +12,9 @@ pub(super) fn advice(error: &SourceError, secret: Option<&str>) -> String {
     let secret = secret.map_or_else(|| "the identity".to_owned(), |name| format!("the secret {name:?}"));
     match &error.kind {
         SourceErrorKind::OAuth { code, .. } => oauth(*code, &secret),
-        SourceErrorKind::Sts { status, .. } | SourceErrorKind::Status { status, .. } => status_advice(*status, &secret),
+        SourceErrorKind::Sts { status, .. } | SourceErrorKind::Status { status, .. } => {
+            status_advice(*status, &secret)
+        }
         SourceErrorKind::Outbound(error) => outbound(*error).to_owned(),
         SourceErrorKind::Answer(fault) => answer(*fault).to_owned(),
         SourceErrorKind::Material(fault) => material(fault, &secret),

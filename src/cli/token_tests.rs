@@ -18,12 +18,19 @@ fn legs_of(second: Second) -> Legs {
     let to = Origin::of(&Url::parse("https://idp.internal.example.com/token?client=1").unwrap());
     let mut legs = Legs::default();
     let millis = Duration::from_millis;
-    legs.push(Leg { name: "discovery".into(), to: to.clone(), took: millis(12), lives: None, succeeded: true });
+    legs.push(Leg {
+        name: "discovery",
+        hop: None,
+        to: to.clone(),
+        took: millis(12),
+        lives: None,
+        succeeded: true,
+    });
     let (lives, succeeded) = match second {
         Second::Ok => (Some(Duration::from_secs(3_600)), true),
         Second::Failed => (None, false),
     };
-    legs.push(Leg { name: "token endpoint".into(), to, took: millis(141), lives, succeeded });
+    legs.push(Leg { name: "token endpoint", hop: None, to, took: millis(141), lives, succeeded });
     legs
 }
 

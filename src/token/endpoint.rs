@@ -126,7 +126,7 @@ impl Outward {
             Err(error) => Err(self.unreached(error)),
         };
         let took = now.instant.saturating_duration_since(began.instant);
-        legs.push(Leg { name: leg.into(), to: to.clone(), took, lives: None, succeeded: result.is_ok() });
+        legs.push(Leg { name: leg, hop: None, to: to.clone(), took, lives: None, succeeded: result.is_ok() });
         result.map_err(|kind| SourceError::new(leg, Some(to), kind))
     }
 

@@ -1,8 +1,8 @@
 //! Token sources: each makes a short-lived token of long-lived material.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
@@ -86,8 +86,10 @@ pub struct Legs(Vec<Leg>);
 /// One exchange.
 #[derive(Debug)]
 pub struct Leg {
-    /// What it was: `discovery`, `token endpoint`, `impersonation`, …, and of a role chain which hop.
-    pub name: Cow<'static, str>,
+    /// What it was: `discovery`, `token endpoint`, `impersonation`, ….
+    pub name: &'static str,
+    /// Of a role chain: which hop, by its number and its role.
+    pub hop: Option<Arc<str>>,
     /// Where it went.
     pub to: Origin,
     /// How long it took.

@@ -9,7 +9,8 @@ use super::session_name::session_name;
 use super::sts::{Sts, StsCall, form};
 use super::{ASSUME_ROLE, HOUR};
 use crate::token::{
-    AwsSettings, Legs, Minting, Origin, Outward, Params, Role, SourceError, SourceErrorKind, Token, TokenSource,
+    AwsSettings, Legs, Minting, Origin, Outward, Params, Role, SourceError, SourceErrorKind, Token,
+    TokenSource,
 };
 
 const ACTION: &str = "AssumeRole";

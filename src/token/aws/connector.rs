@@ -19,7 +19,7 @@ use url::{Host, Url};
 
 use super::refusal::refusal;
 use super::{CONTAINER, INSTANCE, STS};
-use crate::base::{Secret, SecretBytes};
+use crate::base::{Secret, SecretBytes, UnixTime};
 use crate::outbound::{OutboundError, Reach, Request, Response};
 use crate::token::json::Object;
 use crate::token::{AnswerFault, Leg, Legs, Origin, Outward, SourceError, SourceErrorKind, expires_at};
@@ -75,14 +75,20 @@ impl Connector {
         };
         let now = self.outward.clock.now();
         let result = sent.and_then(|response| match response.status {
-            200 if has_ended(&response, now.unix) => Err(AnswerFault::Over.into()),
-            200 => Ok(response),
+            200 => check(&response, leg, now.unix).map(|()| response).map_err(SourceErrorKind::from),
             _ => Err(refusal(&response, now.unix)),
         });
         let took = now.instant.saturating_duration_since(began.instant);
         let to = Origin::of(&url);
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.legs.push(Leg { name: leg.into(), to: to.clone(), took, lives: None, succeeded: result.is_ok() });
+        told.legs.push(Leg {
+            name: leg,
+            hop: None,
+            to: to.clone(),
+            took,
+            lives: None,
+            succeeded: result.is_ok(),
+        });
         match result {
             Ok(response) => {
                 told.failure = None;
@@ -104,7 +110,8 @@ impl Connector {
         let own = |name: &str| ["content-length", "content-type", "host"].contains(&name);
         let headers = request.headers().iter().filter(|(name, _)| !own(name));
         let headers = headers.map(|(name, value)| (name.to_owned().into(), Secret::new(value.to_owned())));
-        let request = Request { method, url, reach: reach(url), headers: headers.collect(), body, limit: LIMIT };
+        let request =
+            Request { method, url, reach: reach(url), headers: headers.collect(), body, limit: LIMIT };
         self.outward.http.send(request).await.map_err(|error| self.outward.unreached(error))
     }
 
@@ -130,11 +137,21 @@ fn reach(url: &Url) -> Reach {
     if url.scheme() == "http" { Reach::Metadata } else { Reach::World }
 }
 
-/// Whether an answer has keys that ended already. In an outage the instance's service hands out old ones, and the SDK would
-/// give them another ten minutes.
-fn has_ended(response: &Response, now: crate::base::UnixTime) -> bool {
-    let end = Object::parse(response.body.expose());
-    end.and_then(|body| expires_at::parse(body.plain("Expiration")?)).is_some_and(|end| end <= now)
+/// Looks at keys before the SDK does. In an outage the instance's service hands out old ones, and the SDK would give them
+/// another ten minutes; what it cannot read of a container's service, it would ask for again and again.
+fn check(response: &Response, leg: &str, now: UnixTime) -> Result<(), AnswerFault> {
+    let body = Object::parse(response.body.expose());
+    let end = body.as_ref().and_then(|body| expires_at::parse(body.plain("Expiration")?));
+    let is_whole = || {
+        let has = |name| body.as_ref().and_then(|body| body.text(name)).is_some();
+        has("AccessKeyId") && has("SecretAccessKey") && has("Token")
+    };
+    match end {
+        Some(end) if end <= now => Err(AnswerFault::Over),
+        None if leg == CONTAINER => Err(AnswerFault::AwsMetadata),
+        Some(_) if leg == CONTAINER && !is_whole() => Err(AnswerFault::AwsMetadata),
+        _ => Ok(()),
+    }
 }
 
 fn answer(response: &Response) -> Option<HttpResponse> {
@@ -159,7 +176,8 @@ impl HttpConnector for Connector {
 
 impl HttpClient for Connector {
     fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-        let within = settings.connect_timeout().zip(settings.read_timeout()).map(|(connect, read)| connect + read);
+        let within =
+            settings.connect_timeout().zip(settings.read_timeout()).map(|(connect, read)| connect + read);
         SharedHttpConnector::new(Self { within, ..self.clone() })
     }
 }

@@ -33,7 +33,10 @@ pub(super) fn role_arn(material: &Material) -> Result<Option<String>, SecretFaul
 /// Whether it can be a part of a host's name.
 pub(super) fn is_region(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=32).contains(&text.len()) && text.bytes().all(plain) && !text.starts_with('-') && !text.ends_with('-')
+    (1..=32).contains(&text.len())
+        && text.bytes().all(plain)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
 }
 
 /// Whether it is a role's ARN, in any partition.
@@ -111,7 +114,11 @@ mod tests {
     #[test]
     fn lengths_and_alphabets_are_those_of_aws() {
         for (is, good, bad) in [
-            (is_region as fn(&str) -> bool, &["us-east-1", "cn-north-1"][..], &["", "US", "a.b", "-a", "a/"][..]),
+            (
+                is_region as fn(&str) -> bool,
+                &["us-east-1", "cn-north-1"][..],
+                &["", "US", "a.b", "-a", "a/"][..],
+            ),
             (is_external_id, &["ab", "a:/=,.@+-_"], &["a", "a b", "é1"]),
             (is_session_name, &["ab", "a=,.@+-_"], &["a", "a:b", "a/b"]),
             (is_key_id, &["AKIDEXAMPLE", "a_1"], &["", "a-b", "a/b"]),

@@ -10,9 +10,9 @@ pub(in crate::token) fn hint(error: &SourceError) -> Option<&'static str> {
         (SourceErrorKind::Answer(AnswerFault::Over), ASSUME_ROLE | WEB_IDENTITY | STS) => {
             Some("the keys that STS gives end before this machine's clock says now: compare it")
         }
-        (SourceErrorKind::Answer(AnswerFault::Over), INSTANCE | CONTAINER) => {
-            Some("the metadata service hands out keys that have ended: restart it, or compare this machine's clock")
-        }
+        (SourceErrorKind::Answer(AnswerFault::Over), INSTANCE | CONTAINER) => Some(
+            "the metadata service hands out keys that have ended: restart it, or compare this machine's clock",
+        ),
         (SourceErrorKind::Answer(_), ASSUME_ROLE | WEB_IDENTITY | STS) => {
             Some("sts_endpoint of the entry: what answers there is not STS")
         }

@@ -118,8 +118,12 @@ fn token_file(material: &Material) -> Result<Option<PathBuf>, SecretFault> {
 }
 
 fn role(material: &Material) -> Result<Option<Role>, SecretFault> {
-    let external_id =
-        fit::checked(material, "external_id", "2 to 1224 letters, digits and _+=,.@:/-", fit::is_external_id)?;
+    let external_id = fit::checked(
+        material,
+        "external_id",
+        "2 to 1224 letters, digits and _+=,.@:/-",
+        fit::is_external_id,
+    )?;
     let session_name =
         fit::checked(material, "session_name", "2 to 64 letters, digits and _+=,.@-", fit::is_session_name)?;
     match fit::role_arn(material)? {

@@ -56,12 +56,12 @@ impl StsCode {
             Self::InvalidParameter,
             &["InvalidParameterValue", "InvalidParameterCombination", "MissingParameter", "InvalidAction"],
         ),
-        (
-            Self::JwtPayloadSizeExceeded,
-            &["JWTPayloadSizeExceeded", "JWTPayloadSizeExceededException"],
-        ),
+        (Self::JwtPayloadSizeExceeded, &["JWTPayloadSizeExceeded", "JWTPayloadSizeExceededException"]),
         (Self::MalformedPolicyDocument, &["MalformedPolicyDocument", "MalformedPolicyDocumentException"]),
-        (Self::MissingAuthenticationToken, &["MissingAuthenticationToken", "MissingAuthenticationTokenException"]),
+        (
+            Self::MissingAuthenticationToken,
+            &["MissingAuthenticationToken", "MissingAuthenticationTokenException"],
+        ),
         (Self::OptInRequired, &["OptInRequired"]),
         (Self::PackedPolicyTooLarge, &["PackedPolicyTooLarge", "PackedPolicyTooLargeException"]),
         (Self::RegionDisabled, &["RegionDisabledException", "RegionDisabled"]),
@@ -72,10 +72,7 @@ impl StsCode {
             Self::SessionDurationEscalation,
             &["SessionDurationEscalationException", "SessionDurationEscalation"],
         ),
-        (
-            Self::SignatureDoesNotMatch,
-            &["SignatureDoesNotMatch", "InvalidSignatureException", "AuthFailure"],
-        ),
+        (Self::SignatureDoesNotMatch, &["SignatureDoesNotMatch", "InvalidSignatureException", "AuthFailure"]),
         (
             Self::Throttling,
             &["Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"],
@@ -115,7 +112,10 @@ impl StsCode {
     pub(super) const fn is_about_time(self) -> bool {
         matches!(
             self,
-            Self::SignatureDoesNotMatch | Self::RequestExpired | Self::RequestTimeTooSkewed | Self::AccessDenied
+            Self::SignatureDoesNotMatch
+                | Self::RequestExpired
+                | Self::RequestTimeTooSkewed
+                | Self::AccessDenied
         )
     }
 }
@@ -142,7 +142,10 @@ mod tests {
 
     #[test]
     fn each_name_stands_once_and_leads_to_its_code() {
-        let names: Vec<_> = StsCode::NAMES.iter().flat_map(|(code, names)| names.iter().map(move |name| (*code, *name))).collect();
+        let names: Vec<_> = StsCode::NAMES
+            .iter()
+            .flat_map(|(code, names)| names.iter().map(move |name| (*code, *name)))
+            .collect();
         for (at, (code, name)) in names.iter().enumerate() {
             assert_eq!(names.iter().position(|(_, other)| other == name), Some(at), "{name}");
             assert_eq!(StsCode::parse(name), *code);

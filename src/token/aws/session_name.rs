@@ -19,7 +19,8 @@ pub(super) fn session_name(entry: &str) -> String {
     if name != whole || name.len() > LONGEST {
         name.truncate(LONGEST - DIGITS - 1);
         let digest = digest(&SHA256, whole.as_bytes());
-        let digits: String = digest.as_ref().iter().take(DIGITS / 2).map(|byte| format!("{byte:02x}")).collect();
+        let digits: String =
+            digest.as_ref().iter().take(DIGITS / 2).map(|byte| format!("{byte:02x}")).collect();
         name = format!("{name}-{digits}");
     }
     name
@@ -39,7 +40,13 @@ mod tests {
     #[test]
     fn others_are_made_fit_and_stay_apart() {
         let long = |last: &str| session_name(&format!("{}{last}", "x".repeat(70)));
-        let names = [session_name("spiffe://a/b"), session_name("spiffe:--a-b:"), long("a"), long("b"), session_name("é")];
+        let names = [
+            session_name("spiffe://a/b"),
+            session_name("spiffe:--a-b:"),
+            long("a"),
+            long("b"),
+            session_name("é"),
+        ];
         for (at, name) in names.iter().enumerate() {
             assert!(is_session_name(name), "{name}");
             assert!(names.iter().skip(at + 1).all(|other| other != name), "{name}");

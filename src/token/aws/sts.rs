@@ -163,11 +163,8 @@ impl StsCall<'_> {
         let began = outward.clock.now();
         let sent = outward.http.send(request).await.map_err(|error| outward.unreached(error));
         let took = outward.clock.now().instant.saturating_duration_since(began.instant);
-        let name = match self.hop {
-            None => self.leg.into(),
-            Some(hop) => format!("{} ({hop})", self.leg).into(),
-        };
-        legs.push(Leg { name, to: self.to(), took, lives: None, succeeded: sent.is_ok() });
+        let (to, succeeded) = (self.to(), sent.is_ok());
+        legs.push(Leg { name: self.leg, hop: self.hop.cloned(), to, took, lives: None, succeeded });
         sent
     }
 

@@ -28,7 +28,12 @@ pub(super) struct WebIdentitySource {
 }
 
 impl WebIdentitySource {
-    pub(super) fn new(role: WebIdentityRole, sts: &Arc<Sts>, region: Option<String>, outward: &Outward) -> Self {
+    pub(super) fn new(
+        role: WebIdentityRole,
+        sts: &Arc<Sts>,
+        region: Option<String>,
+        outward: &Outward,
+    ) -> Self {
         let hop = Arc::from(role.role_arn.as_str());
         Self { role, hop, sts: Arc::clone(sts), region, outward: outward.clone() }
     }
