@@ -24,7 +24,9 @@ pub(in crate::config) struct Aws {
     #[schemars(regex(pattern = "^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$"))]
     pub(in crate::config) service: Option<String>,
     /// Host in the signature, with its port where the request has one: as Envoy sends it, where this filter cannot see it.
-    #[schemars(regex(pattern = r"^(\[[0-9a-f:.]{2,45}\]|[a-z0-9]([a-z0-9._-]{0,251}[a-z0-9])?)(:[1-9][0-9]{0,4})?$"))]
+    #[schemars(regex(
+        pattern = r"^(\[[0-9a-f:.]{2,45}\]|[a-z0-9]([a-z0-9._-]{0,251}[a-z0-9])?)(:[1-9][0-9]{0,4})?$"
+    ))]
     pub(in crate::config) host: Option<String>,
     /// STS. Default: the region's own.
     pub(in crate::config) sts_endpoint: Option<String>,

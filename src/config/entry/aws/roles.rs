@@ -51,7 +51,7 @@ pub(super) fn roles(
     let mut chain =
         Chain { partition: partition.map(|name| ("aws.region".to_owned(), name)), ..Chain::default() };
     let mut roles = Vec::new();
-    for (index, raw) in raw.iter().take(MOST_ROLES) {
+    for (index, raw) in raw.iter() {
         let at = at.index(index);
         roles.push(role(raw, index, base, &at));
         chain.add(raw, index, &at);
@@ -81,8 +81,10 @@ fn duration(raw: &raw::DurationText, index: usize, base: Base, at: &At<'_>) -> O
     let duration = limits::duration(raw, at)?;
     let (longest, most, why) = match (index, base) {
         (0, Base::Secret) => (LONGEST, "12h", ""),
-        (0, Base::Ambient) => (CHAINED, "1h", ": without credential_ref the first role is assumed by another one"),
-        _ => (CHAINED, "1h", ": a role that is assumed by another one has no more"),
+        (0, Base::Ambient) => {
+            (CHAINED, "1h", ": without credential_ref it is the machine's own role that assumes it")
+        }
+        _ => (CHAINED, "1h", ": no role that is assumed by another one has more"),
     };
     let what = if duration < SHORTEST {
         "is less than 15m".to_owned()
@@ -93,7 +95,7 @@ fn duration(raw: &raw::DurationText, index: usize, base: Base, at: &At<'_>) -> O
     } else {
         return Some(duration);
     };
-    at.fault(what, format!("15m to {most}"));
+    at.fault(what, format!("whole seconds, 15m to {most}"));
     None
 }
 
@@ -107,7 +109,9 @@ impl<'r> Chain<'r> {
         if let Some(identity) = raw.source_identity.as_deref().filter(|_| identity_at.has_form()) {
             match self.source_identity {
                 Some((first, other)) if other != identity => identity_at.fault(
-                    format!("is another one than that of roles[{first}], and it stays the same along the chain"),
+                    format!(
+                        "is another one than that of roles[{first}], and it stays the same along the chain"
+                    ),
                     format!("the same; or only that of roles[{first}]"),
                 ),
                 Some(_) => {}

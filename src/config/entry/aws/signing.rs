@@ -5,7 +5,7 @@ use url::Host;
 use super::aws_host::{AwsHost, aws_host};
 use super::{formed, region};
 use crate::config::place::At;
-use crate::config::{raw, words};
+use crate::config::raw;
 use crate::credential::SigningSettings;
 use crate::provider::ProviderKind;
 
@@ -27,14 +27,15 @@ pub(super) fn signing(
         formed(raw.and_then(|raw| raw.region.as_ref()), "is not the name of a region", REGIONS, &region_at);
     let service = raw.and_then(|raw| raw.service.as_ref()).and_then(|text| service(text, &service_at));
     let host = raw.and_then(|raw| raw.host.as_ref()).and_then(|text| host(text, &host_at));
-    let known = host.as_deref().and_then(|host| aws_host(without_port(host)));
-    if let Some(known) = known {
+    let known = host.as_deref().and_then(aws_host);
+    if let Some(known) = &known {
         tell_contradictions(known, kind, region.as_deref(), service.as_deref(), &host_at);
     }
+    let named = known.is_some_and(|known| known.service.is_some());
     // What is there and wrong is told already.
     let unsaid = raw.is_none_or(|raw| raw.service.is_none()) && !service_at.was_skipped();
     let hostless = host.is_some() || raw.is_none_or(|raw| raw.host.is_none()) && !host_at.was_skipped();
-    if kind == ProviderKind::Custom && known.is_none() && unsaid && hostless && !at.was_skipped() {
+    if kind == ProviderKind::Custom && !named && unsaid && hostless && !at.was_skipped() {
         service_at.fault(
             "is missing, and no host of AWS says it",
             "the service's name in a signature, as execute-api; or host".to_owned(),
@@ -97,23 +98,27 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// A host of AWS knows its region and its service, and AWS would say no more than 403.
+/// A host of AWS knows its region and mostly its service, and AWS would say no more than 403.
 fn tell_contradictions(
-    host: AwsHost<'_>,
+    host: &AwsHost<'_>,
     kind: ProviderKind,
     region: Option<&str>,
     service: Option<&str>,
     at: &At<'_>,
 ) {
     if let Some(region) = region.filter(|region| *region != host.region) {
-        let what = format!("is in {}, and aws.region says {region}", words::quoted(host.region));
+        let what = format!("is in {}, and aws.region says {region}", host.region);
         at.fault(what, format!("a host in {region}, or no aws.region"));
     }
-    if let Some(service) = service.filter(|service| *service != host.service) {
-        let what = format!("is of {}, and aws.service says {service}", words::quoted(host.service));
-        at.fault(what, format!("a host of {service}, or no aws.service"));
-    } else if kind == ProviderKind::Bedrock && service.is_none() && !host.service.starts_with("bedrock") {
-        let what = format!("is of {}, and the provider is bedrock", words::quoted(host.service));
-        at.fault(what, "a host of Bedrock; or provider custom".to_owned());
+    match (host.service, service) {
+        (Some(own), Some(service)) if own != service => {
+            let what = format!("is of {own}, and aws.service says {service}");
+            at.fault(what, format!("a host of {service}, or no aws.service"));
+        }
+        (Some(own), None) if kind == ProviderKind::Bedrock && !own.starts_with("bedrock") => {
+            let what = format!("is of {own}, and the provider is bedrock");
+            at.fault(what, "a host of Bedrock; or provider custom".to_owned());
+        }
+        _ => {}
     }
 }
