@@ -49,7 +49,7 @@ pub(super) fn size(text: &str) -> Option<usize> {
 
 /// Writes `16MiB`: in the largest unit of which it is a whole number.
 pub(super) fn size_text(size: usize) -> String {
-    let whole = |(_, factor): &&(&str, usize)| size != 0 && size % factor == 0;
+    let whole = |(_, factor): &&(&str, usize)| size != 0 && size.is_multiple_of(*factor);
     let unit = SIZES.iter().filter(whole).max_by_key(|(_, factor)| *factor);
     let (unit, factor) = unit.unwrap_or(&("B", 1));
     format!("{}{unit}", size / factor)

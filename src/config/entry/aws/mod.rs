@@ -57,10 +57,10 @@ fn sts_endpoint(text: &str, at: &At<'_>) -> Option<Url> {
 }
 
 /// The text, where it has its form. What has not is told and left out.
-fn formed(text: Option<&String>, what: &str, allowed: &str, at: &At<'_>) -> Option<String> {
+fn formed(text: Option<&str>, what: &str, allowed: &str, at: &At<'_>) -> Option<String> {
     let text = text?;
     if at.has_form() {
-        return Some(text.clone());
+        return Some(text.to_owned());
     }
     at.fault(what, allowed.to_owned());
     None

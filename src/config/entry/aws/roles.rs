@@ -60,7 +60,8 @@ pub(super) fn roles(
 }
 
 fn role(raw: &raw::Role, index: usize, base: Base, at: &At<'_>) -> Role {
-    let text = |text: &Option<String>, key, what, allowed| formed(text.as_ref(), what, allowed, &at.key(key));
+    let text =
+        |text: &Option<String>, key, what, allowed| formed(text.as_deref(), what, allowed, &at.key(key));
     Role {
         arn: text(&raw.arn, "arn", "is not the ARN of a role", ARNS).unwrap_or_default(),
         external_id: text(

@@ -24,9 +24,9 @@ pub(super) fn signing(
 ) -> SigningSettings {
     let (region_at, service_at, host_at) = (at.key("region"), at.key("service"), at.key("host"));
     let region =
-        formed(raw.and_then(|raw| raw.region.as_ref()), "is not the name of a region", REGIONS, &region_at);
-    let service = raw.and_then(|raw| raw.service.as_ref()).and_then(|text| service(text, &service_at));
-    let host = raw.and_then(|raw| raw.host.as_ref()).and_then(|text| host(text, &host_at));
+        formed(raw.and_then(|raw| raw.region.as_deref()), "is not the name of a region", REGIONS, &region_at);
+    let service = raw.and_then(|raw| raw.service.as_deref()).and_then(|text| service(text, &service_at));
+    let host = raw.and_then(|raw| raw.host.as_deref()).and_then(|text| host(text, &host_at));
     let known = host.as_deref().and_then(aws_host);
     if let Some(known) = &known {
         tell_contradictions(known, kind, region.as_deref(), service.as_deref(), &host_at);
@@ -54,9 +54,9 @@ pub(super) fn ambient_region(raw: Option<&raw::Aws>, ambient: Option<&str>, at: 
     region::is_region(ambient).then(|| ambient.to_owned())
 }
 
-fn service(text: &String, at: &At<'_>) -> Option<String> {
+fn service(text: &str, at: &At<'_>) -> Option<String> {
     let allowed = "the service's name in a signature, as bedrock";
-    if BEDROCKS_HOSTS.contains(&text.as_str()) {
+    if BEDROCKS_HOSTS.contains(&text) {
         at.fault("is a host of Bedrock, and its name in a signature is bedrock", "bedrock".to_owned());
         return None;
     }
@@ -68,7 +68,7 @@ fn service(text: &String, at: &At<'_>) -> Option<String> {
     formed(Some(text), "is not the name of a service", allowed, at)
 }
 
-fn host(text: &String, at: &At<'_>) -> Option<String> {
+fn host(text: &str, at: &At<'_>) -> Option<String> {
     let what = if text.contains("://") {
         "has a scheme"
     } else if text.contains('/') {
@@ -76,7 +76,7 @@ fn host(text: &String, at: &At<'_>) -> Option<String> {
     } else if !at.has_form() || !is_host(text) {
         "is not a host"
     } else {
-        return Some(text.clone());
+        return Some(text.to_owned());
     };
     at.fault(what, HOSTS.to_owned());
     None

@@ -1,6 +1,7 @@
 //! Entries whose credential is a token: those of the documentation, the matrix, the machine's own identity.
 
 mod aws;
+mod aws_roles;
 mod ways;
 
 use std::path::Path;
