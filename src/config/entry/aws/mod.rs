@@ -36,7 +36,9 @@ pub(super) fn aws(
     let signing = signing::signing(own, kind, environment.region.clone(), &own_at);
     let sts = own.and_then(|own| own.sts_endpoint.as_deref());
     let roles = own.and_then(|own| own.roles.as_ref());
-    let partition = signing.region.as_deref().map(region::partition);
+    let by_host = signing.host.as_deref().and_then(aws_host);
+    let region = signing.region.as_deref().or(by_host.as_ref().map(|host| &*host.region));
+    let partition = region.map(region::partition);
     AwsSettings {
         sts_endpoint: sts.and_then(|text| sts_endpoint(text, &own_at.key("sts_endpoint"))),
         roles: roles.map(|raw| roles::roles(raw, base, partition, &own_at.key("roles"))).unwrap_or_default(),

@@ -49,7 +49,7 @@ pub(super) fn roles(
         at.fault("has too many roles", format!("at most {MOST_ROLES}"));
     }
     let mut chain =
-        Chain { partition: partition.map(|name| ("aws.region".to_owned(), name)), ..Chain::default() };
+        Chain { partition: partition.map(|name| ("the region".to_owned(), name)), ..Chain::default() };
     let mut roles = Vec::new();
     for (index, raw) in raw.iter() {
         let at = at.index(index);
