@@ -165,3 +165,35 @@ fn a_region_of_the_environment_has_the_form_that_the_schema_wants() {
         assert_eq!(own, ambient && !text.is_empty(), "{text}");
     }
 }
+
+#[test]
+fn a_host_has_one_spelling_that_every_reader_reads_alike() {
+    let told = |host: &str| faults_with(&format!("{{host: {host:?}}}"));
+    for right in ["localhost", "llm.example.com", "my_llm:65535", "127.0.0.1:5000", "[::1]:5000", "[::1]"] {
+        assert_eq!(told(right), [], "{right}");
+    }
+    for wrong in [
+        "",
+        "llm!.example.com",
+        "-llm.example.com",
+        "llm.example.com.",
+        "llm.example.com:",
+        "llm.example.com:0443",
+        "llm.example.com:65536",
+        "LLM.example.com",
+        "llm.exämple.com",
+        "user@llm.example.com",
+        "llm.example.com\n",
+        "127.1",
+        "0x7f.0.0.1",
+        "::1",
+        "[::1",
+        "[::01]",
+    ] {
+        assert_eq!(
+            told(wrong),
+            [("providers[0].aws.host".to_owned(), "is not a host".to_owned())],
+            "{wrong}"
+        );
+    }
+}

@@ -124,6 +124,22 @@ fn tags_have_the_form_and_the_number_that_sts_wants() {
 }
 
 #[test]
+fn transitive_tags_are_tags_of_the_role_and_no_more_than_sts_takes() {
+    let told = |transitive: &str| {
+        let faults = faults_with(&format!(
+            "{{roles: [{{arn: {ROLE:?}, tags: {{a: b, c: 1}}, transitive_tags: [{transitive}]}}]}}"
+        ));
+        faults.into_iter().map(|(path, what)| (path.replace("providers[0].aws.roles[0].", ""), what))
+    };
+    // That the tag has no text is told of the tag alone.
+    assert_eq!(told("a, c").map(|fault| fault.0).collect::<Vec<_>>(), ["tags.c"]);
+    assert!(told("A").any(|fault| fault.1 == "is none of this role's tags"));
+    assert!(told("a, a").any(|fault| fault.1 == "stands here twice"));
+    assert!(told(&"a, ".repeat(51)).any(|fault| fault.1 == "has too many tags"));
+    assert!(!told(&"a, ".repeat(50)).any(|fault| fault.1 == "has too many tags"));
+}
+
+#[test]
 fn what_one_role_settles_the_later_ones_cannot_change() {
     let chain = |first: &str, second: &str, third: &str| {
         let roles =
