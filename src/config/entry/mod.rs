@@ -91,7 +91,9 @@ fn grant(raw: &raw::Provider, kind: ProviderKind, way: Way, around: &Around, at:
         Way::Federation => federation::federation(raw, kind, at),
         Way::Azure => azure::azure(raw, kind, &around.environment, at).map(Grant::Azure),
         Way::Google => google::google(raw, &around.environment, at).map(Grant::Google),
-        Way::Aws => Some(Grant::Aws(aws::aws(raw, kind, &around.environment, at))),
+        Way::Aws => {
+            Some(Grant::Aws(aws::aws(raw, kind, name(raw).unwrap_or_default(), &around.environment, at)))
+        }
         Way::ApiKey => None,
     }
 }

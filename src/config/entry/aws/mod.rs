@@ -1,7 +1,6 @@
 //! `aws_sigv4`: what is signed, and the roles that are assumed for it. Which identity it begins with, the secret says; without
 //! one, the machine.
 
-mod aws_host;
 mod region;
 mod roles;
 mod signing;
@@ -13,15 +12,16 @@ use crate::config::environment::Environment;
 use crate::config::place::At;
 use crate::config::raw;
 use crate::config::wire::url;
+use crate::credential::aws_host;
 use crate::provider::ProviderKind;
 use crate::token::{AwsEnvironment, AwsSettings};
-use aws_host::aws_host;
 use roles::Base;
 
 /// Reads `aws`. What is wrong is told and left out.
 pub(super) fn aws(
     raw: &raw::Provider,
     kind: ProviderKind,
+    name: &str,
     environment: &Environment,
     at: &At<'_>,
 ) -> AwsSettings {
@@ -40,6 +40,7 @@ pub(super) fn aws(
     let region = signing.region.as_deref().or(by_host.as_ref().map(|host| &*host.region));
     let partition = region.map(region::partition);
     AwsSettings {
+        name: name.to_owned(),
         sts_endpoint: sts.and_then(|text| sts_endpoint(text, &own_at.key("sts_endpoint"))),
         roles: roles.map(|raw| roles::roles(raw, base, partition, &own_at.key("roles"))).unwrap_or_default(),
         signing,

@@ -2,11 +2,10 @@
 
 use url::Host;
 
-use super::aws_host::{AwsHost, aws_host};
 use super::{formed, region};
 use crate::config::place::At;
 use crate::config::raw;
-use crate::credential::SigningSettings;
+use crate::credential::{AwsHost, BEDROCK_RUNTIME, SigningSettings, aws_host};
 use crate::provider::ProviderKind;
 
 const HOSTS: &str = "host or host:port in lower case, as the request has it, without scheme and path";
@@ -41,7 +40,8 @@ pub(super) fn signing(
             "the service's name in a signature, as execute-api; or host".to_owned(),
         );
     }
-    SigningSettings { region, ambient_region, service, host }
+    let endpoint_prefix = (kind == ProviderKind::Bedrock).then_some(BEDROCK_RUNTIME);
+    SigningSettings { region, ambient_region, service, host, endpoint_prefix }
 }
 
 /// `AWS_REGION`, where an entry leans on it.

@@ -8,7 +8,7 @@ use crate::cache::{Policy, RefreshPolicy};
 use crate::config::environment::Environment;
 use crate::config::read::load_in;
 use crate::config::{CredentialSettings, Feedback, ProviderEntry};
-use crate::credential::SigningSettings;
+use crate::credential::{BEDROCK_RUNTIME, SigningSettings};
 use crate::provider::{ApiKeyPlacement, AuthType, ProviderKind};
 use crate::token::{AwsEnvironment, AwsSettings, ClientTls, Grant, Role, TokenSettings};
 
@@ -49,7 +49,8 @@ fn the_documentations_second_entry_is_keys_that_sign_and_wants_mfa() {
     let expected = TokenSettings {
         secret: Some("bedrock-irsa-role".to_owned()),
         grant: Grant::Aws(AwsSettings {
-            signing: SigningSettings::default(),
+            name: "bedrock".to_owned(),
+            signing: SigningSettings { endpoint_prefix: Some(BEDROCK_RUNTIME), ..SigningSettings::default() },
             sts_endpoint: None,
             roles: vec![],
             environment: AwsEnvironment::default(),
@@ -77,7 +78,9 @@ fn every_key_becomes_what_it_says() {
                 ambient_region: None,
                 service: Some("bedrock".to_owned()),
                 host: Some("vpce-0123-abcd.bedrock-runtime.us-east-1.vpce.amazonaws.com".to_owned()),
+                endpoint_prefix: Some(BEDROCK_RUNTIME),
             },
+            name: "full".to_owned(),
             sts_endpoint: Some("https://sts.us-east-1.amazonaws.com".parse().unwrap()),
             roles: vec![
                 Role {
