@@ -29,7 +29,8 @@ fn ambient(
         roles: Vec::new(),
         environment: AwsEnvironment::default(),
     };
-    let mut all: HashMap<_, _> = [("HOME", "/nowhere")].into_iter().chain(variables.iter().copied()).collect();
+    let mut all: HashMap<_, _> =
+        [("HOME", "/nowhere")].into_iter().chain(variables.iter().copied()).collect();
     all.entry("AWS_REGION").or_insert(testing::REGION);
     let env =
         all.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<HashMap<_, _>>();
