@@ -166,6 +166,13 @@ async fn a_container_s_service_is_asked_with_the_token_in_its_file() {
         assert_eq!((error.leg, error.code(), error.status()), (CONTAINER, code, Some(status)), "{error}");
         assert_eq!(agent.seen().len() - before, 1, "it is for the cache to try again");
     }
+    let unfit = [json!({}), json!({"AccessKeyId": "x", "Token": "x", "Expiration": "2199-01-01T00:00:00Z"})];
+    for unfit in unfit {
+        agent.answers(move |_| Reply::Json(200, unfit.clone()));
+        let before = agent.seen().len();
+        assert_eq!(fault(obtain(&source).await.0), AnswerFault::AwsMetadata.into());
+        assert_eq!(agent.seen().len() - before, 1);
+    }
     let far = [("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://192.0.2.1/v1"), OFF];
     assert_eq!(fault(obtain(&ambient(None, &far, &[])).await.0), MaterialFault::AwsIdentity.into());
 }

@@ -16,6 +16,9 @@ pub(in crate::token) fn hint(error: &SourceError) -> Option<&'static str> {
         (SourceErrorKind::Answer(_), ASSUME_ROLE | WEB_IDENTITY | STS) => {
             Some("sts_endpoint of the entry: what answers there is not STS")
         }
+        (SourceErrorKind::Status { status: 400..=499, .. }, ASSUME_ROLE | WEB_IDENTITY | STS) => Some(
+            "what is between here and STS, or sts_endpoint of the entry: STS says a code when it refuses, and this has none",
+        ),
         (SourceErrorKind::Outbound(_), INSTANCE) => Some(
             "neither the environment nor a profile names an identity of AWS, and there is no metadata service here: outside AWS the entry needs a credential_ref; in a container on EC2, the instance's hop limit must be 2",
         ),

@@ -28,7 +28,12 @@ pub(super) fn credentials(body: &[u8], action: &str) -> Option<(AwsKeys, UnixTim
 pub(super) fn code(body: &[u8]) -> Option<String> {
     let document = document(body)?;
     let root = document.root_element();
-    let error = if root.tag_name().name() == "Error" { root } else { child(root, "Error")? };
+    let error = if root.tag_name().name() == "Error" {
+        root
+    } else {
+        // In the middle, servers that stand for AWS say it once more.
+        child(root, "Error").or_else(|| child(child(root, "Errors")?, "Error"))?
+    };
     text(error, "Code").map(str::to_owned)
 }
 

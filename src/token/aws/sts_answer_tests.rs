@@ -67,7 +67,7 @@ fn t18_a_document_type_is_refused_whatever_it_declares() {
 }
 
 #[test]
-fn a_code_is_found_in_both_forms_of_an_error() {
+fn a_code_is_found_in_every_form_of_an_error() {
     let wrapped = "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Code>AccessDenied</Code><Message>m\
                    </Message></Error></ErrorResponse>";
     assert_eq!(code(wrapped.as_bytes()).as_deref(), Some("AccessDenied"));
@@ -75,6 +75,8 @@ fn a_code_is_found_in_both_forms_of_an_error() {
         code(b"<?xml version='1.0'?><Error><Code>Throttling</Code></Error>").as_deref(),
         Some("Throttling")
     );
+    let twice = b"<ErrorResponse><Errors><Error><Code>AccessDenied</Code></Error></Errors></ErrorResponse>";
+    assert_eq!(code(twice).as_deref(), Some("AccessDenied"));
     for none in
         ["<html><body>502</body></html>", "<ErrorResponse><Error/></ErrorResponse>", "AccessDenied", ""]
     {

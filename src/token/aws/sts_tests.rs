@@ -89,6 +89,10 @@ async fn every_refusal_of_sts_is_classified_and_says_what_to_change() {
         assert!(!format!("{error} {error:?} {}", error.code()).contains("canary"), "{error:?}");
         assert!(legs.iter().all(|leg| !leg.succeeded));
     }
+    sts.stub.answers(|_| Reply::Text(403, Vec::new(), "<html>canary</html>".to_owned()));
+    let error = obtain(&source).await.0.unwrap_err();
+    assert_eq!((error.code(), error.retry()), ("status", Retry::WhenChanged), "a firewall's page");
+    assert!(error.hint().is_some_and(|hint| hint.contains("between here and STS")));
     sts.stub.answers(|_| Reply::Text(502, Vec::new(), "<html>canary</html>".to_owned()));
     let error = obtain(&source).await.0.unwrap_err();
     assert_eq!((error.code(), error.retry()), ("status", Retry::Soon), "a proxy's page");
