@@ -8,7 +8,7 @@ use crate::credential::{Attached, Credential, SigningError, attach, strip};
 use crate::identity::{Caller, IdentityError, Presented};
 use crate::policy::{Decision, evaluate};
 use crate::provider::{Find, Provider};
-use crate::request::{Half, RequestView};
+use crate::request::{Half, PathError, RequestError, RequestView};
 use crate::token::Unavailable;
 
 /// What the request may still wait for on the background side. It waits for each thing once.
@@ -118,10 +118,17 @@ fn find<'a>(snapshot: &'a Snapshot, view: &RequestView<'a>) -> Result<Option<Fou
     }
     match catalog.find(view, path.ok()) {
         Find::Provider(index, provider) => match path {
+            Ok(path) if path.has_escaped_slash() && !provider.takes_escaped_slashes() => {
+                refuse(RequestError::from(PathError::Slash).into())
+            }
             Ok(_) => Ok(Some(Found::Provider(index, provider))),
             Err(error) => refuse(error.into()),
         },
+        // Whose it is the attempt will show, and whether such a path is one of its own.
         Find::Nobody if view.half == Half::Downstream => Ok(Some(Found::NotYet)),
+        Find::Nobody if catalog.reads_paths() && path.is_ok_and(|path| path.has_escaped_slash()) => {
+            refuse(RequestError::from(PathError::Slash).into())
+        }
         // Not with a key of ours on it: an earlier attempt, or the request before an internal redirect, was somebody's.
         Find::Nobody
             if snapshot.on_no_provider == OnNoProvider::Pass

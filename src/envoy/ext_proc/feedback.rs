@@ -7,11 +7,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::request::read_headers;
+use super::request::{Maker, read_headers};
 use super::response::refuse;
 use crate::base::Fingerprint;
 use crate::cache::Rejection;
 use crate::config::Feedback;
+use crate::credential::Signed;
 use crate::envoy::current::{Current, Generation, Rejected};
 use crate::envoy::refusal::Denied;
 use crate::envoy::wire::pb::envoy::service::ext_proc::v3::ProcessingResponse;
@@ -20,7 +21,7 @@ use crate::provider::{Provider, Remedy, remedy, says_revoked};
 use crate::token::Slot;
 
 /// What `response.code_details` says of a response that no filter of Envoy's made.
-const VIA_UPSTREAM: &str = "via_upstream";
+pub(super) const VIA_UPSTREAM: &str = "via_upstream";
 
 /// A renewal takes a moment, and who comes back before its end waits for it.
 const COME_BACK_AFTER: Duration = Duration::from_secs(1);
@@ -30,8 +31,18 @@ pub(super) struct Watch {
     generation: Arc<Generation>,
     provider: usize,
     credential: Fingerprint,
+    signed: Option<Signed>,
     feedback: Feedback,
     request_id: Option<Box<str>>,
+}
+
+/// What was put on a request.
+pub(super) struct PutOn {
+    /// Index of the provider.
+    pub(super) provider: usize,
+    pub(super) credential: Fingerprint,
+    /// What was signed, where it is a signature.
+    pub(super) signed: Option<Signed>,
 }
 
 /// The headers of a response.
@@ -42,7 +53,7 @@ pub(super) struct ResponseHeaders<'a> {
     /// Whether nothing follows them.
     pub(super) end: bool,
     /// Envoy's word for who made the response.
-    pub(super) maker: Option<&'a str>,
+    pub(super) maker: Maker<'a>,
 }
 
 /// What becomes of a response.
@@ -72,8 +83,7 @@ impl Watch {
     /// None where the entry asks for no feedback.
     pub(super) fn of(
         generation: &Arc<Generation>,
-        provider: usize,
-        credential: Fingerprint,
+        PutOn { provider, credential, signed }: PutOn,
         request_id: Option<&str>,
     ) -> Option<Self> {
         let feedback = *generation.snapshot.feedback.get(provider)?;
@@ -81,7 +91,7 @@ impl Watch {
             return None;
         }
         let (generation, request_id) = (Arc::clone(generation), request_id.map(Box::from));
-        Some(Self { generation, provider, credential, feedback, request_id })
+        Some(Self { generation, provider, credential, signed, feedback, request_id })
     }
 
     /// The response's headers came.
@@ -94,7 +104,7 @@ impl Watch {
             _ => return Verdict::Untouched,
         };
         let Some((provider, slot)) = self.provider() else { return Verdict::Untouched };
-        match response.maker {
+        match response.maker.code_details {
             Some(VIA_UPSTREAM) => {}
             // Of a filter that stands behind this one, or of the router: the provider was not even asked (THREATS P15).
             Some(_) => return Verdict::Untouched,
