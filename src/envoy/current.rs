@@ -204,10 +204,10 @@ impl Current {
 
     /// Tells the operator of a refusal of the provider's. Nothing of what it said is told: it may repeat the key.
     pub(super) fn tell_rejection(&self, told: &Rejected<'_>) {
-        let Rejected { provider, status, credential, action, request_id } = told;
+        let Rejected { provider, status, credential, host, action, request_id } = told;
         let Some(suppressed) = self.rejections.pass(self.now().instant) else { return };
         let request_id = request_id.unwrap_or_default();
-        tracing::warn!(provider, status, %credential, action, request_id, suppressed, "refused by the provider");
+        tracing::warn!(provider, status, %credential, host, action, request_id, suppressed, "refused by the provider");
     }
 
     /// Tells the operator of a body that Envoy was asked for and did not send.
@@ -249,6 +249,8 @@ pub(super) struct Rejected<'a> {
     pub(super) status: u16,
     /// Which credential it refused, as records of rotations name it.
     pub(super) credential: Fingerprint,
+    /// The host that was signed, where it was a signature.
+    pub(super) host: Option<&'a str>,
     /// What became of it.
     pub(super) action: &'static str,
     pub(super) request_id: Option<&'a str>,

@@ -4,7 +4,7 @@ use super::{Cause, Outcome, Refusal, Snapshot, Wait};
 use crate::base::{Now, UnixTime};
 use crate::cache::Held;
 use crate::config::OnNoProvider;
-use crate::credential::{Attached, Credential, SigningError, attach, strip};
+use crate::credential::{Attached, Credential, SigningError, access_key_id_of, attach, strip};
 use crate::identity::{Caller, IdentityError, Presented};
 use crate::policy::{Decision, evaluate};
 use crate::provider::{Find, Provider};
@@ -150,7 +150,12 @@ fn authenticate(snapshot: &Snapshot, view: &RequestView<'_>, now: UnixTime) -> R
     // On a retry a filter on the upstream side sees the headers of the first attempt: our own credential, and nothing
     // of what the caller sent as proof. It is looked for before it could be taken for the caller's, after a failover
     // another provider's as well: a provider may trust the very issuer that callers come from.
-    if !(view.envoy.upstream && tokens.any_is_on(&view.headers, &snapshot.credential_headers)) {
+    // A signature is ours whatever key it was made with: callers have none to send, and our keys may have changed since.
+    let ours = || {
+        view.headers.all("authorization").any(|value| access_key_id_of(value).is_some())
+            || tokens.any_is_on(&view.headers, &snapshot.credential_headers)
+    };
+    if !(view.envoy.upstream && ours()) {
         return Ok(callers.authenticate(view, Presented::Any, now)?);
     }
     // Envoy's word on the certificate still stands; nothing else does.
