@@ -9,6 +9,8 @@ mod facts;
 mod headers;
 mod refusal;
 mod structs;
+#[cfg(test)]
+mod testing;
 mod wire;
 
 pub use current::{Current, Generation, labels};
