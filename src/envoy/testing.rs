@@ -60,7 +60,10 @@ impl Body for Sent {
     type Data = Bytes;
     type Error = Status;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         self.0.poll_recv(context).map(|sent| sent.map(|sent| sent.map(Frame::data)))
     }
 }
@@ -84,7 +87,12 @@ impl Bench {
             session_token: None,
         };
         let signer = Signer { keys, region: None, settings: Arc::new(SigningSettings::default()) };
-        let key = ApiKey { key: Secret::new("sk-own".to_owned()), organization: None, project: None, expires_at: None };
+        let key = ApiKey {
+            key: Secret::new("sk-own".to_owned()),
+            organization: None,
+            project: None,
+            expires_at: None,
+        };
         let kind = ProviderKind::OpenAi;
         let fingerprints = FingerprintKey::random().unwrap();
         let credentials = [
@@ -133,7 +141,8 @@ impl Bench {
     /// Opens a stream.
     pub(super) async fn process(&self) -> Call {
         let (out, sent) = mpsc::unbounded_channel();
-        let request = http::Request::builder().method("POST").uri(ExternalProcessor::PROCESS).body(Sent(sent));
+        let request =
+            http::Request::builder().method("POST").uri(ExternalProcessor::PROCESS).body(Sent(sent));
         let service = ExternalProcessor::new(Arc::clone(&self.current));
         Call::new(out, service.process(request.unwrap()).await)
     }
@@ -184,7 +193,10 @@ impl Bench {
 }
 
 impl Call {
-    fn new(out: mpsc::UnboundedSender<Result<Bytes, Status>>, response: http::Response<tonic::body::Body>) -> Self {
+    fn new(
+        out: mpsc::UnboundedSender<Result<Bytes, Status>>,
+        response: http::Response<tonic::body::Body>,
+    ) -> Self {
         let code = Status::from_header_map(response.headers()).map(|status| status.code());
         Self { out: Some(out), answers: response.into_body(), read: BytesMut::new(), code }
     }
@@ -252,8 +264,13 @@ impl Call {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Said {
     /// Go on: the `authorization` that is set, and whether the caller's is removed.
-    Headers { authorization: Option<String>, stripped: Stripped },
-    Body { authorization: Option<String> },
+    Headers {
+        authorization: Option<String>,
+        stripped: Stripped,
+    },
+    Body {
+        authorization: Option<String>,
+    },
     Piece(Bytes, End),
     Refused(i32, String),
     Other,
@@ -292,9 +309,10 @@ impl Said {
                     },
                 }
             }
-            Response::ImmediateResponse(no) => {
-                Self::Refused(no.status.unwrap().code, no.details.strip_prefix("bouncer_").unwrap().to_owned())
-            }
+            Response::ImmediateResponse(no) => Self::Refused(
+                no.status.unwrap().code,
+                no.details.strip_prefix("bouncer_").unwrap().to_owned(),
+            ),
             _ => Self::Other,
         }
     }

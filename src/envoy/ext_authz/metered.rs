@@ -66,9 +66,7 @@ impl<B: Body + Unpin> Begun<B> {
     fn poll_rest(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let Some(rest) = &mut self.rest else { return Poll::Ready(None) };
         let frame = ready!(Pin::new(rest).poll_frame(context));
-        Poll::Ready(frame.map(|frame| {
-            Ok(frame?.map_data(|mut data| data.copy_to_bytes(data.remaining())))
-        }))
+        Poll::Ready(frame.map(|frame| Ok(frame?.map_data(|mut data| data.copy_to_bytes(data.remaining())))))
     }
 }
 

@@ -3,9 +3,11 @@
 mod metered;
 mod request;
 mod response;
+#[cfg(test)]
+mod tests;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::future::{Ready, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -75,8 +77,7 @@ impl Authorization {
     {
         let limits = self.0.limits();
         let longest = limits.max_body.saturating_add(limits.max_headers.saturating_mul(2));
-        let mut grpc =
-            Grpc::new(BytesIn::<CheckResponse>::default()).max_decoding_message_size(longest);
+        let mut grpc = Grpc::new(BytesIn::<CheckResponse>::default()).max_decoding_message_size(longest);
         let (head, body) = request.into_parts();
         let (length, body) = metered::begin(body).await;
         // Longer ones are never read.

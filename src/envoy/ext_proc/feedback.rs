@@ -134,7 +134,9 @@ impl Watch {
         let sequel = self.sequel(slot, remedy, clock);
         self.tell(current, provider, status, sequel.as_str());
         match sequel.cause(status, remedy) {
-            Some(cause) if self.feedback == Feedback::Answer => Verdict::Instead(self.instead(provider, cause)),
+            Some(cause) if self.feedback == Feedback::Answer => {
+                Verdict::Instead(self.instead(provider, cause))
+            }
             _ => Verdict::Untouched,
         }
     }
@@ -182,7 +184,9 @@ impl Watch {
                 Rejection::NotCurrent => Sequel::Replaced,
                 Rejection::TooSoon => Sequel::RenewedBefore,
             },
-            (Remedy::Signature | Remedy::Access, _, Some(ClockVerdict::Corrected { .. })) => Sequel::Corrected,
+            (Remedy::Signature | Remedy::Access, _, Some(ClockVerdict::Corrected { .. })) => {
+                Sequel::Corrected
+            }
             (Remedy::Signature, _, Some(ClockVerdict::Fine)) => Sequel::Refused,
             (Remedy::Signature, _, None) => Sequel::RefusedAtSomeTime,
             (Remedy::Unsigned, ..) => Sequel::Unsigned,

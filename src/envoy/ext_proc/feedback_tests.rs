@@ -1,5 +1,8 @@
 //! What a stream makes of the provider's answer, with a token that is really renewed and a clock that stands still.
 
+#[path = "feedback_aws_tests.rs"]
+mod aws;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use prost::Message as _;

@@ -9,11 +9,11 @@ use crate::envoy::wire::pb::envoy::extensions::filters::http::ext_proc::v3::Proc
 use crate::envoy::wire::pb::envoy::extensions::filters::http::ext_proc::v3::processing_mode::{
     BodySendMode, HeaderSendMode,
 };
-use crate::envoy::wire::pb::envoy::service::ext_proc::v3::processing_response::Response;
 use crate::envoy::wire::pb::envoy::service::ext_proc::v3::body_mutation::Mutation;
+use crate::envoy::wire::pb::envoy::service::ext_proc::v3::processing_response::Response;
 use crate::envoy::wire::pb::envoy::service::ext_proc::v3::{
-    BodyMutation, BodyResponse, CommonResponse, HeaderMutation as WireMutation, HeadersResponse, ImmediateResponse,
-    ProcessingResponse, StreamedBodyResponse, TrailersResponse,
+    BodyMutation, BodyResponse, CommonResponse, HeaderMutation as WireMutation, HeadersResponse,
+    ImmediateResponse, ProcessingResponse, StreamedBodyResponse, TrailersResponse,
 };
 use crate::envoy::wire::pb::envoy::r#type::v3::HttpStatus;
 use crate::request::{HeaderMutation, VerifiedFacts};

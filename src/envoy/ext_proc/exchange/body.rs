@@ -204,6 +204,9 @@ impl Default for Kept {
 
 impl std::fmt::Debug for Kept {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kept").field("ended_by", &self.ended_by).field("room", &self.room).finish_non_exhaustive()
+        f.debug_struct("Kept")
+            .field("ended_by", &self.ended_by)
+            .field("room", &self.room)
+            .finish_non_exhaustive()
     }
 }

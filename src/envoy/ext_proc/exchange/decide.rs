@@ -161,7 +161,10 @@ impl Exchange {
             return Err(Status::internal("a body is asked for once"));
         }
         if self.modes.request == BodyMode::FullDuplex {
-            return Ok(Next(None, State::Incoming(Box::new(Incoming::in_pieces(asked, provider, room, most)))));
+            return Ok(Next(
+                None,
+                State::Incoming(Box::new(Incoming::in_pieces(asked, provider, room, most))),
+            ));
         }
         let snapshot = &asked.generation.snapshot;
         let watched = match snapshot.feedback.get(provider) {

@@ -185,4 +185,3 @@ impl Drop for Exchange {
         self.abandon(GONE);
     }
 }
-

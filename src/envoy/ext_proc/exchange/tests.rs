@@ -309,7 +309,9 @@ async fn for_all(mut futures: Vec<std::pin::Pin<Box<impl Future<Output = ()>>>>)
 #[tokio::test(start_paused = true)]
 async fn in_full_duplex_the_headers_wait_for_the_body_and_all_of_it_goes_back() {
     let bench = Bench::new(Limits { max_body: 2 * MIB, ..Limits::default() }, Feedback::Answer);
-    for parts in [vec![0], vec![1], vec![16 * KIB, 3, 4, 90 * KIB, 1, 2, 0], vec![7; 300], vec![MIB, 1000 * KIB]] {
+    for parts in
+        [vec![0], vec![1], vec![16 * KIB, 3, 4, 90 * KIB, 1, 2, 0], vec![7; 300], vec![MIB, 1000 * KIB]]
+    {
         let body = bytes(parts.iter().sum());
         let mut call = bench.asked(&in_mode(DUPLEX, headers("aws", &[]))).await;
         let mut rest = body.as_slice();
