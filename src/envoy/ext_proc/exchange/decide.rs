@@ -60,11 +60,8 @@ enum Until {
     Room(usize, Most, Pin<Box<dyn Future<Output = Option<Room>> + Send>>),
 }
 
-/// What a decision comes to.
-pub(super) enum Step {
-    Done(Next),
-    Wait(Wait),
-}
+/// What a decision comes to, or what to wait for.
+pub(super) type Step = Result<Next, Wait>;
 
 /// Which message of Envoy's is answered.
 enum Place {
@@ -112,13 +109,13 @@ impl Exchange {
     /// Does what a decision says.
     pub(super) fn follow(&self, asked: Asked, step: Step) -> Result<Next, Status> {
         match step {
-            Step::Done(Next(reply, State::Over)) => Ok(Next(reply, State::Over)),
-            Step::Done(Next(reply, state)) => Ok(match asked.kept {
+            Ok(Next(reply, State::Over)) => Ok(Next(reply, State::Over)),
+            Ok(Next(reply, state)) => Ok(match asked.kept {
                 Some(kept) => Next(reply, State::Returning(kept, Box::new(state))),
                 None => Next(reply, state),
             }),
-            Step::Wait(Wait::Body { provider, length }) => self.await_room(asked, provider, length),
-            Step::Wait(wait) => {
+            Err(Wait::Body { provider, length }) => self.await_room(asked, provider, length),
+            Err(wait) => {
                 let patience = self.current.patience(asked.since);
                 let until = Box::pin(Current::wait(Arc::clone(&asked.generation), wait, patience));
                 let asked = Asked { patience: wait.then(asked.patience), ..asked };
@@ -186,7 +183,7 @@ impl Exchange {
         let Asked { generation, since, patience, .. } = asked;
         let refused = |cause: Cause| {
             let outcome = Outcome::Refuse(Refusal::early(cause));
-            self.conclude(asked, outcome, &Told::nothing(*since)).map(Step::Done)
+            self.conclude(asked, outcome, &Told::nothing(*since)).map(Ok)
         };
         let Phase::RequestHeaders { map, end } = message.phase else {
             return Err(Status::internal("not the headers"));
@@ -220,8 +217,8 @@ impl Exchange {
         };
         let view = view.with_body(body);
         match run(&generation.snapshot, &view, self.current.at(*since, *patience), *patience) {
-            Ok(outcome) => self.conclude(asked, outcome, &told).map(Step::Done),
-            Err(wait) => Ok(Step::Wait(wait)),
+            Ok(outcome) => self.conclude(asked, outcome, &told).map(Ok),
+            Err(wait) => Ok(Err(wait)),
         }
     }
 
