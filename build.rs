@@ -13,6 +13,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = protox::compile(files, ["proto"])?;
     let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
     std::fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
-    tonic_prost_build::configure().build_client(false).build_server(false).compile_fds(descriptors)?;
+    tonic_prost_build::configure()
+        .build_client(false)
+        .build_server(false)
+        // Sent back as it came: no copy of its own.
+        .bytes(".envoy.service.ext_proc.v3.StreamedBodyResponse.body")
+        .compile_fds(descriptors)?;
     Ok(())
 }

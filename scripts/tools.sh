@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Installs the real programs that the tests, the demo and the benches talk to.
 #
-#   scripts/tools.sh [all | envoy | idp | sdks | load]...
+#   scripts/tools.sh [all | envoy | idp | sdks | aws | load]...
 #
 # Everything lands in target/tools (or $BOUNCER_TOOLS), except h2load, which comes by apt. Versions are pinned here, in
-# tests/idp/package-lock.json and in tests/sdk/requirements.txt. A second run does nothing.
+# tests/idp/package-lock.json, tests/sdk/requirements.txt and tests/aws/requirements.txt. A second run does nothing.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -65,20 +65,24 @@ install_idp() {
   mark idp "${inputs[@]}"
 }
 
-install_sdks() {
-  local input=$root/tests/sdk/requirements.txt
-  if fresh sdks "$input" && "$tools/sdks/bin/python" -c '' 2>/dev/null; then
-    say "the SDKs are there"
+# install_venv NAME INPUT WHAT: a Python environment of just these packages.
+install_venv() {
+  local name=$1 input=$root/$2 what=$3
+  if fresh "$name" "$input" && "$tools/$name/bin/python" -c '' 2>/dev/null; then
+    say "$what are there"
     return
   fi
   need python3 "Python 3.11 with venv"
-  say "installing the SDKs (openai, anthropic)"
-  rm -rf "$tools/sdks"
-  python3 -m venv "$tools/sdks"
-  "$tools/sdks/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --requirement "$input"
-  "$tools/sdks/bin/python" -m pip check --disable-pip-version-check >/dev/null || fail "tests/sdk/requirements.txt is not complete"
-  mark sdks "$input"
+  say "installing $what"
+  rm -rf "${tools:?}/$name"
+  python3 -m venv "$tools/$name"
+  "$tools/$name/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --requirement "$input"
+  "$tools/$name/bin/python" -m pip check --disable-pip-version-check >/dev/null || fail "$2 is not complete"
+  mark "$name" "$input"
 }
+
+install_sdks() { install_venv sdks tests/sdk/requirements.txt "the SDKs (openai, anthropic)"; }
+install_aws() { install_venv aws tests/aws/requirements.txt "the AWS counterparts (moto, boto3, anthropic for Bedrock)"; }
 
 install_load() {
   if command -v h2load >/dev/null; then
@@ -97,10 +101,10 @@ mkdir -p "$tools"
 exec 9>"$tools/.lock"
 flock 9
 
-[[ $# -gt 0 && $1 != all ]] || set -- envoy idp sdks load
+[[ $# -gt 0 && $1 != all ]] || set -- envoy idp sdks aws load
 for what in "$@"; do
   case $what in
-    envoy | idp | sdks | load) "install_$what" ;;
-    *) fail "unknown: $what (all, envoy, idp, sdks, load)" ;;
+    envoy | idp | sdks | aws | load) "install_$what" ;;
+    *) fail "unknown: $what (all, envoy, idp, sdks, aws, load)" ;;
   esac
 done

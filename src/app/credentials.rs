@@ -236,9 +236,12 @@ impl Credentials {
         let (observer, refresher) = (self.rotations.of(entry), Arc::clone(&self.refresher));
         let (policy, origin, fingerprints) =
             (settings.policy, settings.grant.origin(), self.fingerprints.clone());
-        Chain::kept(move |source| {
+        Chain::kept(move |source, depth| {
             let minter = Minter::new(source, Dress::default(), fingerprints.clone());
-            Entry::new(Arc::new(minter), policy, &origin, Arc::clone(&observer), &refresher)
+            // A lane for each depth: who waits for the hop before holds a place on the own lane, and a lane that is full of
+            // those who wait would have no place for whom they wait for.
+            let lane = format!("{origin} hop {depth}");
+            Entry::new(Arc::new(minter), policy, &lane, Arc::clone(&observer), &refresher)
         })
     }
 

@@ -155,6 +155,7 @@ impl OfProvider {
             new_expires_at: end(now),
             scopes: provenance.map(|provenance| &*provenance.scopes).unwrap_or_default(),
             source: provenance.map_or(SECRET, |provenance| provenance.source),
+            role: provenance.and_then(|provenance| provenance.role.as_deref()),
         };
         self.record(&Event::Rotated(rotated), correlation);
     }

@@ -25,7 +25,7 @@ impl TokenSource for TwoLegs {
         Box::pin(async move {
             let to = self.origin();
             let took = Duration::from_millis(12);
-            legs.push(Leg { name: "discovery", to, took, lives: None, succeeded: true });
+            legs.push(Leg { name: "discovery", hop: None, to, took, lives: None, succeeded: true });
             let Some(life) = self.life else { return std::future::pending().await };
             Ok(Token {
                 value: TokenValue::Bearer(Secret::new(CANARY.to_owned())),

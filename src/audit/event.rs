@@ -44,6 +44,8 @@ pub struct Rotated<'a> {
     pub scopes: &'a [Box<str>],
     /// The token source's name, or `secret`.
     pub source: &'static str,
+    /// The role of AWS whose keys these are.
+    pub role: Option<&'a str>,
 }
 
 /// An attempt that failed.

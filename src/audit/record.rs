@@ -49,6 +49,8 @@ enum Body<'a> {
         new_expires_at: Option<String>,
         scopes: Vec<Cow<'a, str>>,
         source: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        role: Option<Cow<'a, str>>,
     },
     RefreshFailed {
         reason: &'static str,
@@ -72,6 +74,7 @@ pub(super) fn line(head: &Head<'_>, subject: Subject<'_>, event: &Event<'_>) -> 
             new_expires_at: time(rotated.new_expires_at),
             scopes: rotated.scopes.iter().take(MOST_SCOPES).map(|scope| cut(scope, LONGEST)).collect(),
             source: rotated.source,
+            role: rotated.role.map(|role| cut(role, LONGEST)),
         },
         Event::RefreshFailed(failed) => Body::RefreshFailed {
             reason: failed.reason.as_str(),

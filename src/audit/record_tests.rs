@@ -38,6 +38,7 @@ fn rotated<'a>(scopes: &'a [Box<str>]) -> Event<'a> {
         new_expires_at: Some(UnixTime(1_798_678_800)),
         scopes,
         source: "client_credentials",
+        role: None,
     })
 }
 
@@ -71,6 +72,14 @@ fn a_rotation_has_exactly_the_promised_fields() {
     });
     assert_eq!(without_ids(json), expected);
     assert!(line.ends_with("}\n") && line.matches('\n').count() == 1);
+}
+
+#[test]
+fn keys_of_a_role_name_it() {
+    let Event::Rotated(rotated) = rotated(&[]) else { unreachable!() };
+    let role = "arn:aws:iam::123456789012:role/bedrock";
+    let (json, _) = written("h", "p", &Event::Rotated(Rotated { role: Some(role), ..rotated }));
+    assert_eq!(json["role"], json!(role));
 }
 
 #[test]

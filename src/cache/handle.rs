@@ -45,6 +45,8 @@ pub struct Provenance {
     pub source: &'static str,
     /// What the value is good for.
     pub scopes: Box<[Box<str>]>,
+    /// The role that the value is of, where it is one's.
+    pub role: Option<Box<str>>,
 }
 
 /// Why there is nothing to take right now.

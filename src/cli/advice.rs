@@ -12,7 +12,9 @@ pub(super) fn advice(error: &SourceError, secret: Option<&str>) -> String {
     let secret = secret.map_or_else(|| "the identity".to_owned(), |name| format!("the secret {name:?}"));
     match &error.kind {
         SourceErrorKind::OAuth { code, .. } => oauth(*code, &secret),
-        SourceErrorKind::Status { status, .. } => status_advice(*status, &secret),
+        SourceErrorKind::Sts { status, .. } | SourceErrorKind::Status { status, .. } => {
+            status_advice(*status, &secret)
+        }
         SourceErrorKind::Outbound(error) => outbound(*error).to_owned(),
         SourceErrorKind::Answer(fault) => answer(*fault).to_owned(),
         SourceErrorKind::Material(fault) => material(fault, &secret),
@@ -121,8 +123,18 @@ const fn answer(fault: AnswerFault) -> &'static str {
 
 fn material(fault: &MaterialFault, secret: &str) -> String {
     match fault {
-        MaterialFault::File { path, .. } | MaterialFault::NotToken { path } => {
+        MaterialFault::File { path, .. }
+        | MaterialFault::NotToken { path }
+        | MaterialFault::WebIdentity { path } => {
             format!("{path}: whether it is mounted there and whether this process may read it")
+        }
+        MaterialFault::NoAwsIdentity => {
+            "credential_ref of the entry: give it a secret with keys or a role; or the environment (AWS_ACCESS_KEY_ID, AWS_PROFILE, AWS_WEB_IDENTITY_TOKEN_FILE), or this machine a role"
+                .to_owned()
+        }
+        MaterialFault::AwsIdentity => {
+            "the environment (AWS_PROFILE, AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE, AWS_WEB_IDENTITY_TOKEN_FILE, AWS_CONTAINER_*) and the files that it names; of a profile, role_arn, source_profile and keys"
+                .to_owned()
         }
         MaterialFault::Tls { path } => format!("tls of the entry, and {path}"),
         _ => format!("{secret}: its keys and their forms"),

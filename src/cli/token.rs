@@ -132,7 +132,11 @@ fn legs(legs: &Legs) -> Vec<Vec<String>> {
     let rows = legs.iter().map(|leg| {
         let lives = leg.lives.map_or_else(|| NOTHING.to_owned(), life);
         let ended = if leg.succeeded { "ok" } else { "FAILED" };
-        vec![leg.name.to_owned(), leg.to.to_string(), took(leg.took), lives, ended.to_owned()]
+        let name = match &leg.hop {
+            None => leg.name.to_owned(),
+            Some(hop) => format!("{} ({})", leg.name, printable(hop, LONGEST)),
+        };
+        vec![name, leg.to.to_string(), took(leg.took), lives, ended.to_owned()]
     });
     [head].into_iter().chain(rows).collect()
 }

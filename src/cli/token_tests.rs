@@ -18,12 +18,19 @@ fn legs_of(second: Second) -> Legs {
     let to = Origin::of(&Url::parse("https://idp.internal.example.com/token?client=1").unwrap());
     let mut legs = Legs::default();
     let millis = Duration::from_millis;
-    legs.push(Leg { name: "discovery", to: to.clone(), took: millis(12), lives: None, succeeded: true });
+    legs.push(Leg {
+        name: "discovery",
+        hop: None,
+        to: to.clone(),
+        took: millis(12),
+        lives: None,
+        succeeded: true,
+    });
     let (lives, succeeded) = match second {
         Second::Ok => (Some(Duration::from_secs(3_600)), true),
         Second::Failed => (None, false),
     };
-    legs.push(Leg { name: "token endpoint", to, took: millis(141), lives, succeeded });
+    legs.push(Leg { name: "token endpoint", hop: None, to, took: millis(141), lives, succeeded });
     legs
 }
 
@@ -45,7 +52,7 @@ fn good(scopes: [&str; 2]) -> Trial {
     let trial =
         trial_of(legs_of(Second::Ok), Err(SecretFault::NoKey { name: String::new(), keys: "" }.into()));
     let scopes = scopes.map(Box::from).into();
-    let provenance = Provenance { source: "client_credentials", scopes };
+    let provenance = Provenance { source: "client_credentials", scopes, role: None };
     let obtained = Obtained {
         id: FingerprintKey::new(&Secret::new(vec![7; 32])).of(b"token"),
         expiry: Some(Expiry::at(trial.at, UnixTime(1_798_678_799))),

@@ -46,13 +46,11 @@ impl Environment {
             },
             aws: AwsEnvironment {
                 region: text("AWS_REGION").or_else(|| text("AWS_DEFAULT_REGION")),
-                web_identity: text("AWS_ROLE_ARN").zip(text("AWS_WEB_IDENTITY_TOKEN_FILE")).map(
-                    |(role_arn, token_file)| WebIdentity {
-                        role_arn,
-                        token_file: token_file.into(),
-                        session_name: text("AWS_ROLE_SESSION_NAME"),
-                    },
-                ),
+                web_identity: text("AWS_WEB_IDENTITY_TOKEN_FILE").map(|token_file| WebIdentity {
+                    role_arn: text("AWS_ROLE_ARN"),
+                    token_file: token_file.into(),
+                    session_name: text("AWS_ROLE_SESSION_NAME"),
+                }),
                 keys: keys.map(|(access_key_id, secret_access_key)| AwsKeys {
                     access_key_id,
                     secret_access_key: Secret::new(secret_access_key),
@@ -80,6 +78,23 @@ mod tests {
         assert_eq!(environment.azure.tenant_id.as_deref(), Some("tenant"));
         assert_eq!(environment.aws.region.as_deref(), Some("eu-west-1"));
         assert_eq!(environment.aws.keys, None);
+    }
+
+    #[test]
+    fn a_web_identity_has_its_file_and_perhaps_a_role() {
+        let web_identity = |with: &[&str]| {
+            let read = |name: &str| with.contains(&name).then(|| format!("value-of-{name}").into());
+            Environment::from(read).aws.web_identity
+        };
+        let (file, role) = ("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN");
+        let expected = |role_arn: Option<&str>| WebIdentity {
+            role_arn: role_arn.map(str::to_owned),
+            token_file: format!("value-of-{file}").into(),
+            session_name: None,
+        };
+        assert_eq!(web_identity(&[file, role]), Some(expected(Some("value-of-AWS_ROLE_ARN"))));
+        assert_eq!(web_identity(&[file]), Some(expected(None)));
+        assert_eq!(web_identity(&[role, "AWS_ROLE_SESSION_NAME"]), None);
     }
 
     #[test]

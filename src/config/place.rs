@@ -23,6 +23,8 @@ pub(super) struct Source {
     pub(super) root: Node,
     /// What had the wrong shape: told already, and absent from the typed form.
     pub(super) skipped: BTreeSet<Vec<Step>>,
+    /// What has its shape, but not the form that the schema wants. The reader of the meaning words it.
+    pub(super) formless: BTreeSet<Vec<Step>>,
 }
 
 /// Most faults that are told.
@@ -50,11 +52,10 @@ impl Faults {
         self.0.borrow().iter().any(|fault| fault.severity == Severity::Fault)
     }
 
-    fn has(&self, place: &Place, path: &str) -> bool {
+    fn has(&self, file: &Path, path: &str) -> bool {
         let faults = self.0.borrow();
-        faults.iter().any(|fault| {
-            fault.severity == Severity::Fault && fault.path == path && fault.place.as_ref() == Some(place)
-        })
+        let in_file = |fault: &Fault| fault.place.as_ref().is_some_and(|place| *place.file == *file);
+        faults.iter().any(|fault| fault.severity == Severity::Fault && fault.path == path && in_file(fault))
     }
 
     /// In the order in which somebody reads the files. After a thousand it is enough.
@@ -120,6 +121,11 @@ impl<'a> At<'a> {
         self.source.skipped.contains(&self.steps)
     }
 
+    /// Whether what stands here has the form that the schema wants.
+    pub(super) fn has_form(&self) -> bool {
+        !self.source.formless.contains(&self.steps)
+    }
+
     /// `text` as a path, relative to the folder of this file.
     pub(super) fn relative(&self, text: &str) -> PathBuf {
         self.source.file.parent().unwrap_or(Path::new("")).join(text)
@@ -148,9 +154,9 @@ impl<'a> At<'a> {
         self.note(Severity::Warning, self.spots().1, what.into(), allowed.into());
     }
 
-    /// Notes a fault at the value, unless one stands there already.
+    /// Notes a fault at the value, unless there is one already.
     pub(super) fn fault_if_none(&self, what: &str) {
-        if !self.faults.has(&self.place(), &path(&self.steps)) {
+        if !self.faults.has(&self.source.file, &path(&self.steps)) {
             self.fault(what, None);
         }
     }

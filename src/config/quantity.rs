@@ -47,6 +47,14 @@ pub(super) fn size(text: &str) -> Option<usize> {
     usize::try_from(number).ok()?.checked_mul(*factor)
 }
 
+/// Writes `16MiB`: in the largest unit of which it is a whole number.
+pub(super) fn size_text(size: usize) -> String {
+    let whole = |(_, factor): &&(&str, usize)| size != 0 && size.is_multiple_of(*factor);
+    let unit = SIZES.iter().filter(whole).max_by_key(|(_, factor)| *factor);
+    let (unit, factor) = unit.unwrap_or(&("B", 1));
+    format!("{}{unit}", size / factor)
+}
+
 fn number(text: &str) -> Option<(u64, &str)> {
     let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
     let (digits, rest) = text.split_at(end);
@@ -89,6 +97,14 @@ mod tests {
         ] {
             assert_eq!(duration(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_size_is_written_as_somebody_would_write_it() {
+        for text in ["16MiB", "64KiB", "10MB", "5B", "1GiB", "1000MiB", "1025B", "3GB", "64GiB"] {
+            assert_eq!(size_text(size(text).unwrap()), text);
+        }
+        assert_eq!((size_text(0), size_text(1024 << 10)), ("0B".to_owned(), "1MiB".to_owned()));
     }
 
     #[test]

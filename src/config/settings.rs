@@ -135,8 +135,10 @@ pub enum OnNoProvider {
 /// The section `limits`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Largest request body that is looked at, and the base of the largest gRPC message. Default 16 MiB.
+    /// Largest request body that is signed (413 beyond it), and the base of the largest gRPC message. Default 16 MiB.
     pub max_body: usize,
+    /// Memory for the bodies that are being signed; at least `max_body`. Default 256 MiB.
+    pub body_memory: usize,
     /// Longest token. Default 16 KiB.
     pub max_token: usize,
     /// Largest header block of a gRPC request and, with `max_body`, of a message. Default 96 KiB.
@@ -159,6 +161,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_body: 16 << 20,
+            body_memory: 256 << 20,
             max_token: 16 << 10,
             max_headers: 96 << 10,
             max_streams: 10_000,

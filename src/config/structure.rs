@@ -20,9 +20,6 @@ pub(super) struct Checked {
     pub(super) source: Source,
     /// Without what has the wrong shape: its keys are gone, its list elements null.
     pub(super) right: Json,
-    /// Texts without the form that the schema wants. The reader of the meaning words it; one that says nothing is found
-    /// out by [`Checked::finish`].
-    deferred: Vec<Vec<Step>>,
 }
 
 /// Reads a document. None when nothing in it can be used.
@@ -39,7 +36,8 @@ pub(super) fn check(form: Form, file: &Arc<Path>, text: &str, faults: &Faults) -
     };
     let (root, broken) = tree::parse(text).map_err(tell).ok()?;
     broken.into_iter().for_each(tell);
-    let mut source = Source { file: file.clone(), root, skipped: BTreeSet::new() };
+    let (skipped, formless) = (BTreeSet::new(), BTreeSet::new());
+    let mut source = Source { file: file.clone(), root, skipped, formless };
     if matches!(source.root.value, tree::Value::Null) {
         At::root(&source, faults).fault("the document is empty", None);
         return None;
@@ -50,7 +48,6 @@ pub(super) fn check(form: Form, file: &Arc<Path>, text: &str, faults: &Faults) -
             .fault("the schema of this version is broken, which is not your fault", None);
         return None;
     };
-    let mut deferred = Vec::new();
     let whole = right.clone();
     for error in validator.iter_errors(&whole) {
         let steps = steps(error.instance_path().as_str(), &source);
@@ -68,7 +65,16 @@ pub(super) fn check(form: Form, file: &Arc<Path>, text: &str, faults: &Faults) -
                 // A key that is there without its value, or twice, is told already.
                 at.key(name).fault("is missing", None);
             }
-            ValidationErrorKind::Pattern { .. } => deferred.push(steps),
+            ValidationErrorKind::Pattern { .. }
+            | ValidationErrorKind::MaxLength { .. }
+            | ValidationErrorKind::MaxItems { .. }
+            | ValidationErrorKind::MaxProperties { .. } => {
+                source.formless.insert(steps);
+            }
+            ValidationErrorKind::PropertyNames { error } => {
+                let name = error.instance().as_str().unwrap_or_default();
+                source.formless.insert(joined(&steps, name));
+            }
             kind => {
                 let (what, allowed) = wording(kind, &error);
                 at.fault(what, allowed);
@@ -80,7 +86,7 @@ pub(super) fn check(form: Form, file: &Arc<Path>, text: &str, faults: &Faults) -
             }
         }
     }
-    Some(Checked { source, right, deferred })
+    Some(Checked { source, right })
 }
 
 impl Checked {
@@ -93,9 +99,9 @@ impl Checked {
         typed.ok()
     }
 
-    /// To be called when the meaning has been read.
+    /// To be called when the meaning has been read: a reader that says nothing of a text without its form is found out.
     pub(super) fn finish(&self, faults: &Faults) {
-        for steps in &self.deferred {
+        for steps in &self.source.formless {
             At::root(&self.source, faults)
                 .steps(steps.clone())
                 .fault_if_none("does not have the form that it should");

@@ -182,6 +182,32 @@ fn what_is_not_said_has_its_default() {
 }
 
 #[test]
+fn the_bound_of_all_bodies_has_room_for_the_largest_one() {
+    let limits = |limits: &str| {
+        let text = format!(
+            "listen: {{grpc: 127.0.0.1:1}}\ncallers: {{mtls: {{trust_domains: [a]}}}}\nlimits: {limits}"
+        );
+        from_text(Path::new("b.yaml"), &text)
+            .map(|config| config.limits)
+            .map_err(|mut faults| faults.remove(0))
+    };
+    assert_eq!(limits("{max_body: 16MiB, body_memory: 16MiB}").unwrap().body_memory, 16 << 20);
+    assert_eq!(limits("{body_memory: 64GiB}").unwrap().body_memory, 64 << 30);
+    assert_eq!(limits("{max_body: 256MiB}").unwrap().body_memory, 256 << 20);
+    // Each by itself is fine, and who says only one of them sees both.
+    let fault = limits("{max_body: 257MiB}").unwrap_err();
+    assert_eq!(fault.path, "limits.max_body");
+    assert_eq!(fault.what, "body_memory is 256MiB, which has no room for one body of max_body, 257MiB");
+    let fault = limits("{body_memory: 1MB}").unwrap_err();
+    assert_eq!(fault.path, "limits.body_memory");
+    assert_eq!(fault.what, "body_memory is 1MB, which has no room for one body of max_body, 16MiB");
+    assert_eq!(limits("{body_memory: 65GiB}").unwrap_err().allowed.as_deref(), Some("at most 64GiB"));
+    for one in ["{max_body: 1, body_memory: 1MiB}", "{body_memory: 0B}", "{body_memory: lots}"] {
+        assert!(!limits(one).unwrap_err().what.contains("has no room"), "{one}");
+    }
+}
+
+#[test]
 fn an_mfa_rule_takes_from_above_what_it_does_not_say() {
     let text = "listen: {grpc: 127.0.0.1:1}\ncallers: {jwt: [{issuer: https://a.example, audiences: [a]}]}\n\
         mfa: {acr_values: [gold], max_age: 1h}\nproviders: [{provider: openai, auth_type: api_key, credential_ref: a, \
@@ -207,10 +233,11 @@ fn files_that_cannot_be_read_are_faults() {
 
 #[test]
 fn a_text_without_its_form_is_a_fault_even_where_nothing_reads_its_meaning() {
-    let text = "listen: {grpc: 127.0.0.1:1}\ncallers: {mtls: {trust_domains: [a]}}\nproviders: [{provider: bedrock, \
-        auth_type: aws_sigv4, aws: {roles: [{arn: a, duration: soon}]}}]";
+    let text = "listen: {grpc: 127.0.0.1:1}\ncallers: {mtls: {trust_domains: [a]}}\nproviders: [{provider: openai, \
+        auth_type: api_key, credential_ref: a, aws: {roles: [{arn: a, duration: soon}]}}]";
     let paths: Vec<String> = faults_of(text).into_iter().map(|fault| fault.path).collect();
-    assert_eq!(paths, ["providers[0].auth_type", "providers[0].aws.roles[0].duration"]);
+    let role = "providers[0].aws.roles[0]";
+    assert_eq!(paths, ["providers[0].aws".to_owned(), format!("{role}.arn"), format!("{role}.duration")]);
 }
 
 #[test]

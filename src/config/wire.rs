@@ -137,6 +137,7 @@ mod tests {
             file: Path::new("b.yaml").into(),
             root: tree::parse("a: b").unwrap().0,
             skipped: BTreeSet::new(),
+            formless: BTreeSet::new(),
         };
         for (text, expected) in [
             (None, Some("http://metadata.google.internal/")),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use super::budget::Budget;
 use crate::base::{Clock, Fingerprint, Now};
 use crate::config::Limits;
 use crate::outbound::KeySetRefresher;
@@ -46,6 +47,8 @@ pub struct Current {
     limits: Limits,
     refusals: Throttle,
     rejections: Throttle,
+    missing: Throttle,
+    bodies: Budget,
     draining: AtomicBool,
 }
 
@@ -80,9 +83,11 @@ impl Current {
             generation: ArcSwap::from_pointee(generation),
             clock,
             metrics,
+            bodies: Budget::new(limits.body_memory),
             limits,
             refusals: Throttle::per_second(50),
             rejections: Throttle::per_second(10),
+            missing: Throttle::per_second(1),
             draining: AtomicBool::new(false),
         }
     }
@@ -128,6 +133,11 @@ impl Current {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Room for bodies.
+    pub(super) fn bodies(&self) -> &Budget {
+        &self.bodies
     }
 
     /// The time at which a request that came at `since` is decided: the same, unless it waited.
@@ -194,10 +204,16 @@ impl Current {
 
     /// Tells the operator of a refusal of the provider's. Nothing of what it said is told: it may repeat the key.
     pub(super) fn tell_rejection(&self, told: &Rejected<'_>) {
-        let Rejected { provider, status, credential, action, request_id } = told;
+        let Rejected { provider, status, credential, host, action, request_id } = told;
         let Some(suppressed) = self.rejections.pass(self.now().instant) else { return };
         let request_id = request_id.unwrap_or_default();
-        tracing::warn!(provider, status, %credential, action, request_id, suppressed, "refused by the provider");
+        tracing::warn!(provider, status, %credential, host, action, request_id, suppressed, "refused by the provider");
+    }
+
+    /// Tells the operator of a body that Envoy was asked for and did not send.
+    pub(super) fn tell_missing(&self, provider: &str, why: &'static str) {
+        let Some(suppressed) = self.missing.pass(self.now().instant) else { return };
+        tracing::warn!(provider, suppressed, "{why}");
     }
 
     /// One line a refusal, but no more than the log can bear: a flood of bad tokens must not become a flood of lines.
@@ -233,6 +249,8 @@ pub(super) struct Rejected<'a> {
     pub(super) status: u16,
     /// Which credential it refused, as records of rotations name it.
     pub(super) credential: Fingerprint,
+    /// The host that was signed, where it was a signature.
+    pub(super) host: Option<&'a str>,
     /// What became of it.
     pub(super) action: &'static str,
     pub(super) request_id: Option<&'a str>,

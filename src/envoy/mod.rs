@@ -1,5 +1,6 @@
 //! Envoy's two ways of asking: ext_proc (a stream a request) and ext_authz (one call a request).
 
+mod budget;
 mod codec;
 mod current;
 mod ext_authz;
@@ -8,6 +9,8 @@ mod facts;
 mod headers;
 mod refusal;
 mod structs;
+#[cfg(test)]
+mod testing;
 mod wire;
 
 pub use current::{Current, Generation, labels};

@@ -36,8 +36,14 @@ pub struct Response {
 }
 
 /// The header lines of an answer that somebody reads.
-pub(super) const KEPT: [&str; 5] =
-    ["content-type", "date", "metadata-flavor", "retry-after", "www-authenticate"];
+pub(super) const KEPT: [&str; 6] = [
+    "content-type",
+    "date",
+    "metadata-flavor",
+    "retry-after",
+    "www-authenticate",
+    "x-aws-ec2-metadata-token-ttl-seconds",
+];
 
 impl Response {
     /// The header line `name` (in lower case), where it is one of the few that are kept and printable.

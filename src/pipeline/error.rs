@@ -83,17 +83,22 @@ pub enum Cause {
         "the provider refused the signature for its time; the next one is made with the provider's clock"
     )]
     ClockCorrected,
+    /// The provider did not take the signature, and its clock is not the reason.
+    #[error(
+        "the provider refused the signature: the host, region, service, path or body that was signed is not what arrived, or the secret key is another one; `bouncer sigv4 explain` shows what was signed"
+    )]
+    SignatureRejected,
     /// The request cannot be signed.
     #[error(transparent)]
-    Signing(#[from] SigningError),
+    Signing(SigningError),
     /// The body is larger than `limits.max_body`.
     #[error("the body is larger than limits.max_body")]
     BodyTooLarge,
     /// So many bodies are held already that there is no room for another one.
     #[error("limits.body_memory is used up by other bodies")]
     NoRoom,
-    /// Envoy's configuration sends the body in a mode in which an answer to the headers alone does not work.
-    #[error("request_body_mode {0} is not served; set NONE")]
+    /// Envoy's configuration sends bodies in a mode that nothing here speaks.
+    #[error("{0} is not served; set NONE, or FULL_DUPLEX_STREAMED for bodies past Envoy's buffer")]
     BodyMode(&'static str),
     /// `observability_mode: true`: Envoy would not wait for the answer.
     #[error("observability_mode is on: Envoy ignores the answers")]
@@ -247,6 +252,8 @@ impl Cause {
                 | SigningError::NoRegion
                 | SigningError::NoService
                 | SigningError::Body(BodyFault::Partial(_) | BodyFault::Setting(_)) => Code::Misconfigured,
+                SigningError::Body(BodyFault::TooLarge) => Code::RequestTooLarge,
+                SigningError::Body(BodyFault::NoRoom) => Code::Overloaded,
             },
             Self::BodyTooLarge => Code::RequestTooLarge,
             Self::NoRoom => Code::Overloaded,
@@ -254,7 +261,7 @@ impl Cause {
             Self::StepUp => Code::InsufficientUserAuthentication,
             Self::Policy(Refused::MfaNotPossible) => Code::MfaNotPossible,
             Self::Credential(_) | Self::CredentialReplaced => Code::CredentialUnavailable,
-            Self::CredentialRejected => Code::CredentialRejected,
+            Self::CredentialRejected | Self::SignatureRejected => Code::CredentialRejected,
             Self::UnknownProvider
             | Self::AmbiguousProvider
             | Self::RetryWithoutFacts
@@ -304,6 +311,16 @@ impl Cause {
             | Code::Overloaded
             | Code::Misconfigured => Owner::Operator,
             _ => Owner::Caller,
+        }
+    }
+}
+
+impl From<SigningError> for Cause {
+    fn from(error: SigningError) -> Self {
+        match error {
+            SigningError::Body(BodyFault::TooLarge) => Self::BodyTooLarge,
+            SigningError::Body(BodyFault::NoRoom) => Self::NoRoom,
+            other => Self::Signing(other),
         }
     }
 }

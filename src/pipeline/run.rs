@@ -4,11 +4,11 @@ use super::{Cause, Outcome, Refusal, Snapshot, Wait};
 use crate::base::{Now, UnixTime};
 use crate::cache::Held;
 use crate::config::OnNoProvider;
-use crate::credential::{Attached, Credential, SigningError, attach, strip};
+use crate::credential::{Attached, Credential, SigningError, access_key_id_of, attach, strip};
 use crate::identity::{Caller, IdentityError, Presented};
 use crate::policy::{Decision, evaluate};
 use crate::provider::{Find, Provider};
-use crate::request::{Half, RequestView};
+use crate::request::{Half, PathError, RequestError, RequestView};
 use crate::token::Unavailable;
 
 /// What the request may still wait for on the background side. It waits for each thing once.
@@ -118,10 +118,17 @@ fn find<'a>(snapshot: &'a Snapshot, view: &RequestView<'a>) -> Result<Option<Fou
     }
     match catalog.find(view, path.ok()) {
         Find::Provider(index, provider) => match path {
+            Ok(path) if path.has_escaped_slash() && !provider.takes_escaped_slashes() => {
+                refuse(RequestError::from(PathError::Slash).into())
+            }
             Ok(_) => Ok(Some(Found::Provider(index, provider))),
             Err(error) => refuse(error.into()),
         },
+        // Whose it is the attempt will show, and whether such a path is one of its own.
         Find::Nobody if view.half == Half::Downstream => Ok(Some(Found::NotYet)),
+        Find::Nobody if catalog.reads_paths() && path.is_ok_and(|path| path.has_escaped_slash()) => {
+            refuse(RequestError::from(PathError::Slash).into())
+        }
         // Not with a key of ours on it: an earlier attempt, or the request before an internal redirect, was somebody's.
         Find::Nobody
             if snapshot.on_no_provider == OnNoProvider::Pass
@@ -143,7 +150,12 @@ fn authenticate(snapshot: &Snapshot, view: &RequestView<'_>, now: UnixTime) -> R
     // On a retry a filter on the upstream side sees the headers of the first attempt: our own credential, and nothing
     // of what the caller sent as proof. It is looked for before it could be taken for the caller's, after a failover
     // another provider's as well: a provider may trust the very issuer that callers come from.
-    if !(view.envoy.upstream && tokens.any_is_on(&view.headers, &snapshot.credential_headers)) {
+    // A signature is ours whatever key it was made with: callers have none to send, and our keys may have changed since.
+    let ours = || {
+        view.headers.all("authorization").any(|value| access_key_id_of(value).is_some())
+            || tokens.any_is_on(&view.headers, &snapshot.credential_headers)
+    };
+    if !(view.envoy.upstream && ours()) {
         return Ok(callers.authenticate(view, Presented::Any, now)?);
     }
     // Envoy's word on the certificate still stands; nothing else does.

@@ -6,7 +6,7 @@ use super::*;
 use crate::base::{Clock as _, FingerprintKey, ManualClock, Secret};
 use crate::cache::Handle;
 use crate::config::OnNoProvider;
-use crate::credential::ApiKey;
+use crate::credential::{ApiKey, AwsKeys, Signer};
 use crate::identity::testing::{ISSUER, NOW, issuer, key_set, p256};
 use crate::identity::{Algorithm, Callers, CallersSettings, CertificateSource, MtlsSettings, TrustDomain};
 use crate::pipeline::Code;
@@ -279,6 +279,83 @@ fn a_path_with_two_readings_passes_only_where_no_path_is_read() {
     refused(run(&reads_paths, &view(asked), now(NOW), Patience::Fresh), ambiguous);
     let ours = Asked { cluster: Some("chat"), ..asked };
     refused(run(&pass, &view(ours), now(NOW), Patience::Fresh), ambiguous);
+}
+
+#[test]
+fn an_escaped_slash_is_taken_by_those_whose_paths_have_one() {
+    let token = bearer("[]", "k1");
+    let lines = [("authorization", token.as_str())];
+    let asked = Asked { path: "/model/arn%2Fx/converse", lines: &lines, ..ASKED };
+    let refusal = RequestError::Path(crate::request::PathError::Slash);
+    let with = |kind, auth| {
+        let mut snapshot = snapshot(OnNoProvider::Deny, None);
+        let mut providers = snapshot.catalog.providers().to_vec();
+        (providers[0].kind, providers[0].auth) = (kind, auth);
+        snapshot.catalog = Catalog::new(providers).unwrap();
+        snapshot
+    };
+    for (kind, auth, taken) in [
+        (ProviderKind::OpenAi, AuthType::ApiKey, false),
+        (ProviderKind::Custom, AuthType::OAuth2, false),
+        (ProviderKind::Custom, AuthType::AwsSigV4, true),
+        (ProviderKind::Bedrock, AuthType::ApiKey, true),
+    ] {
+        let snapshot = with(kind, auth);
+        let view = view(asked);
+        let outcome = run(&snapshot, &view, now(NOW), Patience::Fresh);
+        if taken { attached(outcome) } else { refused(outcome, refusal) }
+    }
+    // The downstream half does not know yet whose it is; nobody's with a prefix in the game it is not.
+    let elsewhere = Asked { cluster: None, ..asked };
+    let deny = snapshot(OnNoProvider::Deny, None);
+    let downstream = view(Asked { half: Half::Downstream, ..elsewhere });
+    assert!(matches!(run(&deny, &downstream, now(NOW), Patience::Fresh), Ok(Outcome::Verified { .. })));
+    refused(run(&deny, &view(elsewhere), now(NOW), Patience::Fresh), Cause::NoProvider);
+    let reads_paths = snapshot(OnNoProvider::Pass, Some("/v1/"));
+    refused(run(&reads_paths, &view(elsewhere), now(NOW), Patience::Fresh), refusal);
+}
+
+#[test]
+fn a_signature_on_a_retry_is_ours_and_never_passes_as_nobodys() {
+    let mut snapshot = snapshot(OnNoProvider::Pass, None);
+    let signer = Signer {
+        keys: AwsKeys {
+            access_key_id: "AKIDEXAMPLE".to_owned(),
+            secret_access_key: Secret::new("s".to_owned()),
+            session_token: None,
+        },
+        region: None,
+        settings: Arc::default(),
+    };
+    let signing = Handle::default();
+    let credential = Credential::Signer(Box::new(signer));
+    let id = credential.fingerprint(&fingerprints());
+    signing.put(Held::new(credential, id, None));
+    snapshot.tokens =
+        Store::new([Slot::Fixed(Arc::new(signing)), Slot::Fixed(Arc::default())], fingerprints());
+    let signature = |id: &str| {
+        format!(
+            "AWS4-HMAC-SHA256 Credential={id}/20260101/us-east-1/bedrock/aws4_request, SignedHeaders=host, Signature=0"
+        )
+    };
+    let (own, other) = (signature("AKIDEXAMPLE"), signature("AKIDOTHER"));
+    // Keys are renewed between two attempts: the id of the earlier ones may be known no more.
+    for authorization in [&own, &other] {
+        let lines = [("authorization", authorization.as_str())];
+        let retry = Asked { lines: &lines, upstream: true, ..ASKED };
+        refused(run(&snapshot, &view(retry), now(NOW), Patience::Fresh), Cause::RetryWithoutFacts);
+        let workload = view(Asked { spiffe: Some("spiffe://mesh/app"), ..retry });
+        let outcome = run(&snapshot, &workload, now(NOW), Patience::Fresh);
+        assert!(
+            !matches!(&outcome, Ok(Outcome::Refuse(refusal)) if refusal.cause == Cause::RetryWithoutFacts)
+        );
+    }
+    let nobodys = |authorization: &str| {
+        let lines = [("authorization", authorization)];
+        let view = view(Asked { lines: &lines, cluster: Some("elsewhere"), ..ASKED });
+        matches!(run(&snapshot, &view, now(NOW), Patience::Fresh), Ok(Outcome::Pass))
+    };
+    assert!(!nobodys(&own) && nobodys(&other));
 }
 
 #[test]

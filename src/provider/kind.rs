@@ -56,7 +56,7 @@ impl ProviderKind {
         match self {
             Self::OpenAi | Self::Anthropic => &[ApiKey, OAuth2, Oidc],
             Self::AzureOpenAi => &[ApiKey, AzureAd, OAuth2, Oidc],
-            Self::Bedrock => &[AwsSigV4],
+            Self::Bedrock => &[AwsSigV4, ApiKey],
             Self::Vertex => &[Oidc, OAuth2],
             Self::Custom => &[ApiKey, OAuth2, Oidc, AwsSigV4, AzureAd],
         }
@@ -152,10 +152,11 @@ mod tests {
     }
 
     #[test]
-    fn clouds_that_sign_or_federate_take_no_static_key() {
-        for kind in [ProviderKind::Bedrock, ProviderKind::Vertex] {
-            assert!(!kind.auth_types().contains(&AuthType::ApiKey));
-        }
+    fn a_cloud_that_federates_takes_no_static_key_and_bedrock_has_a_bearer_one_beside_signatures() {
+        assert!(!ProviderKind::Vertex.auth_types().contains(&AuthType::ApiKey));
+        // <https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys-use.html>
+        assert_eq!(ProviderKind::Bedrock.auth_types(), [AuthType::AwsSigV4, AuthType::ApiKey]);
+        assert_eq!(ProviderKind::Bedrock.api_key_placement(), ApiKeyPlacement::bearer());
         for kind in
             [ProviderKind::OpenAi, ProviderKind::AzureOpenAi, ProviderKind::Anthropic, ProviderKind::Custom]
         {

@@ -17,6 +17,12 @@ pub enum Remedy {
     Refresh,
     /// That depends on the body: see [`says_revoked`].
     ReadBody,
+    /// Another signature, where the time in this one was wrong; else somebody has to look at what was signed.
+    Signature,
+    /// The signature did not arrive as it was made: somebody has to look at what is behind us.
+    Unsigned,
+    /// Another signature, where the time in this one was wrong; else a right is missing, and nothing helps.
+    Access,
     /// Nothing that we could do: a static key, a right that is missing, a rule of the network.
     Nothing,
 }
@@ -56,13 +62,31 @@ fn of_bearer(kind: ProviderKind, headers: &Headers<'_>) -> Remedy {
     if refused || error == Some(b"insufficient_scope") { Remedy::Nothing } else { Remedy::Refresh }
 }
 
-/// `x-amzn-errortype: ExpiredTokenException:http://…`; the text behind the colon is optional.
+/// `x-amzn-errortype: ExpiredTokenException:http://…`; the text behind the colon is optional, and so is a namespace before
+/// `#`. The short names are those of the query and REST-XML protocols. Which of them a wrong clock can be the reason of is
+/// the SDKs' own list (`aws-runtime`, `clock-skew-test-cases.json`).
 fn of_aws(headers: &Headers<'_>) -> Remedy {
-    let over = headers.all("x-amzn-errortype").any(|value| {
-        let name = value.split(|byte| *byte == b':').next().unwrap_or_default();
-        [b"ExpiredTokenException".as_slice(), b"UnrecognizedClientException"].contains(&name)
-    });
-    if over { Remedy::Refresh } else { Remedy::Nothing }
+    let Some(value) = headers.only("x-amzn-errortype") else { return Remedy::Nothing };
+    let name = value.split(|byte| *byte == b':').next().unwrap_or_default();
+    match name.rsplit(|byte| *byte == b'#').next().unwrap_or_default().trim_ascii() {
+        b"ExpiredTokenException"
+        | b"ExpiredToken"
+        | b"UnrecognizedClientException"
+        | b"UnrecognizedClient"
+        | b"InvalidClientTokenId" => Remedy::Refresh,
+        b"InvalidSignatureException"
+        | b"InvalidSignature"
+        | b"SignatureDoesNotMatch"
+        | b"AuthFailure"
+        | b"RequestTimeTooSkewed"
+        | b"RequestExpired" => Remedy::Signature,
+        b"IncompleteSignature"
+        | b"IncompleteSignatureException"
+        | b"MissingAuthenticationToken"
+        | b"MissingAuthenticationTokenException" => Remedy::Unsigned,
+        b"AccessDeniedException" | b"AccessDenied" => Remedy::Access,
+        _ => Remedy::Nothing,
+    }
 }
 
 /// A body whose length nobody knows, or that is compressed, is not asked for.

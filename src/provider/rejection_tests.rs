@@ -6,7 +6,7 @@ use super::*;
 
 use AuthType::{ApiKey, AwsSigV4, AzureAd, OAuth2, Oidc};
 use ProviderKind::{Anthropic, AzureOpenAi, Bedrock, Custom, OpenAi, Vertex};
-use Remedy::{Nothing, ReadBody, Refresh};
+use Remedy::{Access, Nothing, ReadBody, Refresh, Signature, Unsigned};
 
 const INVALID: (&str, &str) =
     ("www-authenticate", r#"Bearer realm="x", error="invalid_token", error_description="expired""#);
@@ -49,7 +49,7 @@ fn each_vendors_answer_has_its_remedy() {
         (Anthropic, OAuth2, 403, &[], Nothing),
         (Bedrock, AwsSigV4, 403, &[("x-amzn-errortype", "ExpiredTokenException")], Refresh),
         (Bedrock, AwsSigV4, 403, &[("x-amzn-errortype", "UnrecognizedClientException:http://x/")], Refresh),
-        (Bedrock, AwsSigV4, 403, &[("x-amzn-errortype", "AccessDeniedException")], Nothing),
+        (Bedrock, AwsSigV4, 403, &[("x-amzn-errortype", "AccessDeniedException")], Access),
         (Bedrock, AwsSigV4, 403, &[], Nothing),
         (Vertex, Oidc, 401, &[INVALID], Refresh),
         (Vertex, Oidc, 401, &[BARE], Nothing),
@@ -62,6 +62,39 @@ fn each_vendors_answer_has_its_remedy() {
     for (kind, auth, status, lines, expected) in rows {
         assert_eq!(asked(kind, auth, status, lines), expected, "{kind:?} {auth} {status} {lines:?}");
     }
+}
+
+#[test]
+fn what_aws_refuses_is_told_by_its_error_in_every_spelling() {
+    for (error, expected) in [
+        ("ExpiredTokenException:http://internal.amazon.com/coral/com.amazon.coral.service/", Refresh),
+        ("ExpiredToken", Refresh),
+        ("com.amazon.coral.service#ExpiredTokenException", Refresh),
+        ("UnrecognizedClientException", Refresh),
+        ("InvalidClientTokenId", Refresh),
+        ("InvalidSignatureException:http://x#y", Signature),
+        ("SignatureDoesNotMatch", Signature),
+        ("AuthFailure", Signature),
+        ("RequestTimeTooSkewed", Signature),
+        ("IncompleteSignatureException", Unsigned),
+        ("IncompleteSignature", Unsigned),
+        ("MissingAuthenticationTokenException", Unsigned),
+        ("MissingAuthenticationToken", Unsigned),
+        ("AccessDeniedException:", Access),
+        ("AccessDenied", Access),
+        ("ThrottlingException", Nothing),
+        ("NotExpiredTokenException", Nothing),
+        ("expiredtokenexception", Nothing),
+        (":ExpiredTokenException", Nothing),
+        ("", Nothing),
+    ] {
+        let lines = [("x-amzn-errortype", error)];
+        assert_eq!(asked(Custom, AwsSigV4, 403, &lines), expected, "{error}");
+        assert_eq!(asked(Custom, AwsSigV4, 400, &lines), Nothing, "{error}");
+        assert_eq!(asked(Bedrock, ApiKey, 403, &lines), Nothing, "{error}");
+    }
+    let two = [("x-amzn-errortype", "ExpiredToken"), ("x-amzn-errortype", "AccessDenied")];
+    assert_eq!(asked(Bedrock, AwsSigV4, 403, &two), Nothing);
 }
 
 #[test]

@@ -33,6 +33,12 @@ pub enum BodyFault {
     /// It came in part.
     #[error("only a part of the body came: {0}")]
     Partial(&'static str),
+    /// It is larger than `limits.max_body`.
+    #[error("the body is larger than limits.max_body")]
+    TooLarge,
+    /// So many bodies are held already that there is no room for it.
+    #[error("limits.body_memory is used up by other bodies")]
+    NoRoom,
     /// It is not of the length that the request says.
     #[error("the body is not of the length that content-length says: something on the way changed it")]
     Length,

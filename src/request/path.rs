@@ -6,6 +6,7 @@ use thiserror::Error;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Path<'a> {
     path: &'a str,
+    escaped_slash: bool,
 }
 
 /// Why a path is refused: proxy and application could read it differently (CVE-2021-39156, GHSA-6jwx-7vp4-9847).
@@ -23,9 +24,12 @@ pub enum PathError {
     /// `//`, `/./` or `/../`, also percent-encoded.
     #[error("the path has an empty or a dot segment")]
     Segment,
-    /// `%` that is not followed by two hexadecimal digits, or an encoded slash, backslash, percent or control character.
+    /// `%` that is not followed by two hexadecimal digits, or an encoded backslash, percent or control character.
     #[error("the path has an escape that has no single meaning")]
     Escape,
+    /// An encoded slash, for a provider whose paths have none.
+    #[error("the path has an encoded slash (%2F), which only ARNs of AWS have")]
+    Slash,
 }
 
 impl<'a> Path<'a> {
@@ -49,7 +53,7 @@ impl<'a> Path<'a> {
         {
             return Err(PathError::Character);
         }
-        check_escapes(path)?;
+        let escaped_slash = check_escapes(path)?;
         let mut segments = path.split('/').skip(1).peekable();
         while let Some(segment) = segments.next() {
             // One trailing slash is a segment of its own in nobody's reading.
@@ -57,8 +61,19 @@ impl<'a> Path<'a> {
             if (segment.is_empty() && !last) || is_dots(segment) {
                 return Err(PathError::Segment);
             }
+            // Who reads an encoded slash as a slash must find no other path.
+            if escaped_slash && !is_one(segment) {
+                return Err(PathError::Segment);
+            }
         }
-        Ok(Self { path })
+        Ok(Self { path, escaped_slash })
+    }
+
+    /// Whether there is an encoded slash in it. Only a provider that has them in its own paths takes such a one: to every
+    /// other it is a path with two readings.
+    #[must_use]
+    pub fn has_escaped_slash(&self) -> bool {
+        self.escaped_slash
     }
 
     /// The path without its query.
@@ -68,19 +83,38 @@ impl<'a> Path<'a> {
     }
 }
 
-fn check_escapes(path: &str) -> Result<(), PathError> {
+/// Whether there is an encoded slash.
+fn check_escapes(path: &str) -> Result<bool, PathError> {
+    let mut slash = false;
     let mut rest = path.as_bytes();
     while let Some(at) = rest.iter().position(|byte| *byte == b'%') {
         let (Some(high), Some(low)) = (digit(rest.get(at + 1)), digit(rest.get(at + 2))) else {
             return Err(PathError::Escape);
         };
         let byte = high * 16 + low;
-        if matches!(byte, b'/' | b'\\' | b'%' | 0x7f) || byte < 0x20 {
+        if matches!(byte, b'\\' | b'%' | 0x7f) || byte < 0x20 {
             return Err(PathError::Escape);
         }
+        slash |= byte == b'/';
         rest = rest.get(at + 3..).unwrap_or_default();
     }
-    Ok(())
+    Ok(slash)
+}
+
+/// Whether a segment has neither an empty part nor dots between its encoded slashes, if it has any.
+fn is_one(segment: &str) -> bool {
+    let mut rest = segment;
+    while let Some(at) = rest.find("%2F").into_iter().chain(rest.find("%2f")).min() {
+        let (part, after) = (rest.get(..at), rest.get(at + 3..));
+        if part.is_none_or(|part| part.is_empty() || is_dots(part)) {
+            return false;
+        }
+        rest = after.unwrap_or_default();
+        if rest.is_empty() {
+            return false;
+        }
+    }
+    !is_dots(rest)
 }
 
 fn digit(byte: Option<&u8>) -> Option<u8> {
@@ -129,16 +163,46 @@ mod tests {
     }
 
     #[test]
+    fn an_encoded_slash_is_told_and_no_other_escape_is_taken_for_one() {
+        let arn = "/model/arn%3Aaws%3Abedrock%3Aus-west-2%3A1%3Aapplication-inference-profile%2Fabc/converse";
+        for (raw, escaped) in [
+            (arn, true),
+            ("/model/a%2fb%2Fc/", true),
+            ("/model/claude-v1%3A0/converse", false),
+            ("/v1/x?y=%2F..%2F", false),
+        ] {
+            assert_eq!(Path::parse(raw).unwrap().has_escaped_slash(), escaped, "{raw}");
+        }
+    }
+
+    #[test]
     fn paths_with_two_readings_are_refused() {
         for raw in ["", "*", "v1/x", "http://evil/v1", "?x"] {
             check(raw, Err(PathError::NotOrigin));
         }
-        for raw in
-            ["/v1/a%2Fb", "/v1/a%2fb", "/v1/a%252Fb", "/v1/%00", "/v1/%5c..", "/v1/%", "/v1/%2", "/v1/%zz"]
-        {
+        for raw in ["/v1/a%252Fb", "/v1/%00", "/v1/%5c..", "/v1/%", "/v1/%2", "/v1/%zz"] {
             check(raw, Err(PathError::Escape));
         }
-        for raw in ["//v1", "/v1//x", "/v1/./x", "/v1/../x", "/..", "/v1/%2e%2e/x", "/v1/.%2E/x", "/v1/%2e"] {
+        for raw in [
+            "//v1",
+            "/v1//x",
+            "/v1/./x",
+            "/v1/../x",
+            "/..",
+            "/v1/%2e%2e/x",
+            "/v1/.%2E/x",
+            "/v1/%2e",
+            "/v1/%2F",
+            "/v1/%2fx",
+            "/v1/x%2F",
+            "/v1/x%2F/y",
+            "/v1/x%2f%2Fy",
+            "/v1/x%2F..",
+            "/v1/..%2Fx",
+            "/v1/x%2F.%2fy",
+            "/v1/x%2f%2e%2E%2Fy",
+            "/%2F",
+        ] {
             check(raw, Err(PathError::Segment));
         }
         for raw in ["/v1;a=b/x", "/v1\\x", "/v1#frag", "/v1?x#frag", "/v1 x", "/v1\u{7f}", "/v1/é", "/v1\0"]

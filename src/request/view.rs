@@ -91,6 +91,12 @@ impl<'a> RequestView<'a> {
         str::from_utf8(self.headers.only("content-length")?).ok()?.parse().ok()
     }
 
+    /// Whether a body of `length` bytes is the one that the request speaks of.
+    #[must_use]
+    pub fn is_long(&self, length: usize) -> bool {
+        self.headers.all("content-length").next().is_none() || self.content_length() == Some(length)
+    }
+
     /// The path without its query, for records; it may have two readings.
     #[must_use]
     pub fn path_for_the_record(&self) -> &'a str {

@@ -126,7 +126,7 @@ impl Outward {
             Err(error) => Err(self.unreached(error)),
         };
         let took = now.instant.saturating_duration_since(began.instant);
-        legs.push(Leg { name: leg, to: to.clone(), took, lives: None, succeeded: result.is_ok() });
+        legs.push(Leg { name: leg, hop: None, to: to.clone(), took, lives: None, succeeded: result.is_ok() });
         result.map_err(|kind| SourceError::new(leg, Some(to), kind))
     }
 
@@ -208,7 +208,7 @@ fn refusal(response: &Response, call: &TokenCall<'_>, now: UnixTime) -> SourceEr
 }
 
 /// `Retry-After` (RFC 9110 section 10.2.3): seconds or a date. Nonsense is none.
-fn wait(value: &str, now: UnixTime) -> Option<Duration> {
+pub(super) fn wait(value: &str, now: UnixTime) -> Option<Duration> {
     let value = value.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));

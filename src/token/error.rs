@@ -56,6 +56,14 @@ pub enum SecretFault {
     PrivateKey { name: String },
     #[error("secret {name:?}: certificate is not PEM")]
     Certificate { name: String },
+    #[error("secret {name:?}: {key} is of no use beside {other}")]
+    Beside { name: String, key: &'static str, other: &'static str },
+    #[error("the region of STS is not known: set aws.region, or region in the secret")]
+    NoAwsRegion,
+    #[error(
+        "{role}: its session would last longer than 3600 s, which AWS allows only for a role that long-lived keys of a user assume; set its duration to 3600s at most"
+    )]
+    ChainedDuration { role: String },
     #[error("client_auth tls_client_auth needs tls.certificate and tls.private_key")]
     NoClientCertificate,
 }

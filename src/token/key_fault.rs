@@ -48,4 +48,6 @@ pub enum KeyFault {
     PrivateKey,
     #[error("is not an absolute path")]
     Path,
+    #[error("is not what AWS allows: {0}")]
+    Aws(&'static str),
 }

@@ -6,7 +6,7 @@ use crate::base::Secret;
 use crate::secrets::SecretSource;
 
 /// Every key that a secret of a token source may have (INTERFACE section 2).
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 18] = [
     "client_id",
     "client_secret",
     "private_key",
@@ -17,6 +17,14 @@ const KEYS: [&str; 10] = [
     "federated_token_file",
     "service_account.json",
     "external_account.json",
+    "access_key_id",
+    "secret_access_key",
+    "session_token",
+    "role_arn",
+    "external_id",
+    "session_name",
+    "region",
+    "web_identity_token_file",
 ];
 
 /// So often a secret is read until two readings agree.

@@ -56,7 +56,11 @@ impl Minter {
 
     fn provenance(&self, scopes: &[String]) -> Arc<Provenance> {
         let scopes = scopes.iter().take(MOST_SCOPES).map(|scope| Box::from(&*cut(scope, LONGEST_SCOPE)));
-        let provenance = Provenance { source: self.source.name(), scopes: scopes.collect() };
+        let provenance = Provenance {
+            source: self.source.name(),
+            scopes: scopes.collect(),
+            role: self.source.role().map(Box::from),
+        };
         let mut last = self.provenance.lock().unwrap_or_else(PoisonError::into_inner);
         if **last != provenance {
             *last = Arc::new(provenance);

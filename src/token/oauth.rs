@@ -143,7 +143,7 @@ impl OAuth {
         const LEG: &str = "token endpoint";
         let url = self.endpoint.url(&self.outward, legs).await?;
         let to = Origin::of(&url);
-        let error = move |kind| SourceError { leg: LEG, to: Some(to.clone()), kind };
+        let error = move |kind| SourceError::new(LEG, Some(to.clone()), kind);
         let params = self.common(params);
         let (params, header) =
             self.client.show(params, &url, self.outward.clock.now().unix).map_err(&error)?;

@@ -213,7 +213,7 @@ pub struct AwsEnvironment {
     pub region: Option<String>,
     /// The keys, where both are there.
     pub keys: Option<AwsKeys>,
-    /// `AWS_ROLE_ARN` and `AWS_WEB_IDENTITY_TOKEN_FILE`, as EKS sets them for a service account (IRSA).
+    /// `AWS_WEB_IDENTITY_TOKEN_FILE` and what belongs to it, as EKS sets it for a service account (IRSA).
     pub web_identity: Option<WebIdentity>,
 }
 
@@ -221,7 +221,7 @@ pub struct AwsEnvironment {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WebIdentity {
     /// `AWS_ROLE_ARN`.
-    pub role_arn: String,
+    pub role_arn: Option<String>,
     /// `AWS_WEB_IDENTITY_TOKEN_FILE`.
     pub token_file: PathBuf,
     /// `AWS_ROLE_SESSION_NAME`.
@@ -231,6 +231,8 @@ pub struct WebIdentity {
 /// `aws_sigv4`. Which identity it begins with, the secret says; without one it is that of the environment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AwsSettings {
+    /// The entry's name, of which the names of role sessions are made.
+    pub name: String,
     /// What is signed with the keys.
     pub signing: SigningSettings,
     /// STS; none: the region's own.

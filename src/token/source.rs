@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
@@ -20,6 +21,11 @@ pub trait TokenSource: Send + Sync + fmt::Debug {
 
     /// Where its last exchange goes.
     fn origin(&self) -> Origin;
+
+    /// The role of AWS that its keys are of, for records.
+    fn role(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// A token on its way.
@@ -82,6 +88,8 @@ pub struct Legs(Vec<Leg>);
 pub struct Leg {
     /// What it was: `discovery`, `token endpoint`, `impersonation`, ….
     pub name: &'static str,
+    /// Of a role chain: which hop, by its number and its role.
+    pub hop: Option<Arc<str>>,
     /// Where it went.
     pub to: Origin,
     /// How long it took.

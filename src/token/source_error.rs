@@ -1,20 +1,27 @@
 //! Why a source brought no token: variants by what the operator should do, and whether another attempt helps.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
 
-use super::{Origin, SecretFault, azure, google};
+use super::{Origin, SecretFault, StsCode, aws, azure, google};
 use crate::cache::{Failure, Retry};
 use crate::outbound::OutboundError;
 
 /// What went wrong on which leg. Holds no secret, no body and no URL.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{leg}{}: {kind}", to.as_ref().map(|to| format!(" at {to}")).unwrap_or_default())]
+#[error(
+    "{leg}{}{}: {kind}",
+    hop.as_ref().map(|hop| format!(" ({hop})")).unwrap_or_default(),
+    to.as_ref().map(|to| format!(" at {to}")).unwrap_or_default()
+)]
 pub struct SourceError {
     /// The exchange that failed.
     pub leg: &'static str,
+    /// Of a role chain: which hop, by its number and its role.
+    pub hop: Option<Arc<str>>,
     /// Where it went.
     pub to: Option<Origin>,
     /// What happened there.
@@ -37,6 +44,16 @@ pub enum SourceErrorKind {
         /// Its sentence, where that is fit to be shown.
         description: Description,
         /// When the server wants to be asked again.
+        retry_after: Option<Duration>,
+    },
+    /// STS refused.
+    #[error("{code} (status {status})")]
+    Sts {
+        /// Its code.
+        code: StsCode,
+        /// HTTP status.
+        status: u16,
+        /// When it wants to be asked again.
         retry_after: Option<Duration>,
     },
     /// The server refused, and not in those words.
@@ -110,6 +127,8 @@ pub enum AnswerFault {
     NoSubject,
     #[error("the answer is not what the metadata service of AWS says")]
     AwsMetadata,
+    #[error("the answer of STS has no credentials that could be used")]
+    Sts,
 }
 
 /// What is wrong with what the operator keeps for us. Names files, never contents.
@@ -132,6 +151,18 @@ pub enum MaterialFault {
         "neither the environment (AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) nor credential_source says where the region and the keys of AWS are"
     )]
     NoAws,
+    #[error("{path} has no web identity token: 4 to 20000 bytes of ASCII")]
+    WebIdentity { path: String },
+    #[error(
+        "there is no identity of AWS here: neither the environment nor a profile names one, and metadata services are switched off (AWS_EC2_METADATA_DISABLED)"
+    )]
+    NoAwsIdentity,
+    #[error(
+        "the identity of AWS that the environment or the profile names cannot be used: a file that it names is missing or not understood, or it is one of SSO or of a program (credential_process), which are not served"
+    )]
+    AwsIdentity,
+    #[error("the keys cannot sign a request to STS")]
+    AwsKeys,
     #[error("the file of TLS towards the token endpoint cannot be used: {path}")]
     Tls { path: String },
 }
@@ -151,7 +182,13 @@ impl SourceError {
     /// An error of `leg`.
     #[must_use]
     pub fn new(leg: &'static str, to: Option<Origin>, kind: impl Into<SourceErrorKind>) -> Self {
-        Self { leg, to, kind: kind.into() }
+        Self { leg, hop: None, to, kind: kind.into() }
+    }
+
+    /// The same, of a hop of a role chain.
+    #[must_use]
+    pub fn on(self, hop: Option<&Arc<str>>) -> Self {
+        Self { hop: hop.cloned(), ..self }
     }
 
     /// Whose fault it is.
@@ -168,12 +205,15 @@ impl SourceError {
             | SourceErrorKind::Material(_) => Fault::Operator,
             SourceErrorKind::Outbound(_) | SourceErrorKind::Answer(_) => Fault::Remote,
             SourceErrorKind::OAuth { code, .. } if code.is_passing() => Fault::Remote,
+            SourceErrorKind::Sts { code, .. } if code.is_passing() => Fault::Remote,
             SourceErrorKind::OAuth { status, .. } | SourceErrorKind::Status { status, .. }
                 if azure::is_passing(self.leg, *status) =>
             {
                 Fault::Remote
             }
-            SourceErrorKind::OAuth { status, .. } | SourceErrorKind::Status { status, .. } => match status {
+            SourceErrorKind::OAuth { status, .. }
+            | SourceErrorKind::Sts { status, .. }
+            | SourceErrorKind::Status { status, .. } => match status {
                 // Some servers say their error with status 200.
                 200 | 400..=407 | 409 | 411..=424 | 426..=428 | 430..=499 => Fault::Operator,
                 _ => Fault::Remote,
@@ -184,8 +224,7 @@ impl SourceError {
     /// Whether the server understood the request and refused what was presented.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
-        matches!(self.kind, SourceErrorKind::OAuth { .. } | SourceErrorKind::Status { .. })
-            && self.fault() == Fault::Operator
+        self.status().is_some() && self.fault() == Fault::Operator
     }
 
     /// Its code in records and metrics.
@@ -195,6 +234,7 @@ impl SourceError {
             SourceErrorKind::Outbound(OutboundError::Timeout) => "timeout",
             SourceErrorKind::Outbound(_) => "unreachable",
             SourceErrorKind::OAuth { code, .. } => code.as_str(),
+            SourceErrorKind::Sts { code, .. } => code.as_str(),
             SourceErrorKind::Status { .. } => "status",
             SourceErrorKind::Answer(_) => "unusable_answer",
             SourceErrorKind::Material(_) => "unusable_material",
@@ -207,7 +247,9 @@ impl SourceError {
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self.kind {
-            SourceErrorKind::OAuth { status, .. } | SourceErrorKind::Status { status, .. } => Some(status),
+            SourceErrorKind::OAuth { status, .. }
+            | SourceErrorKind::Sts { status, .. }
+            | SourceErrorKind::Status { status, .. } => Some(status),
             _ => None,
         }
     }
@@ -215,16 +257,16 @@ impl SourceError {
     /// What an operator should look at first. By what servers write for people, so it may be wrong: nothing is decided by it.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
-        azure::hint(self).or_else(|| google::hint(self))
+        aws::hint(self).or_else(|| azure::hint(self)).or_else(|| google::hint(self))
     }
 }
 
 impl Failure for SourceError {
     fn retry(&self) -> Retry {
         let after = match &self.kind {
-            SourceErrorKind::OAuth { retry_after, .. } | SourceErrorKind::Status { retry_after, .. } => {
-                *retry_after
-            }
+            SourceErrorKind::OAuth { retry_after, .. }
+            | SourceErrorKind::Sts { retry_after, .. }
+            | SourceErrorKind::Status { retry_after, .. } => *retry_after,
             _ => None,
         };
         match (self.fault(), after) {
@@ -254,7 +296,16 @@ impl Failure for SourceError {
 
 impl MaterialFault {
     const fn is_passing(&self) -> bool {
-        matches!(self, Self::File { .. } | Self::NotToken { .. } | Self::NoField { .. } | Self::Tls { .. })
+        matches!(
+            self,
+            Self::File { .. }
+                | Self::NotToken { .. }
+                | Self::WebIdentity { .. }
+                | Self::NoField { .. }
+                | Self::Tls { .. }
+                // Profiles and tokens of the platform lie in files too.
+                | Self::AwsIdentity
+        )
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{SourceError, Taken, Tally, Unavailable};
 use crate::base::{FingerprintKey, Now};
 use crate::cache::{Availability, Entry, Handle, Held};
-use crate::credential::Credential;
+use crate::credential::{Credential, access_key_id_of};
 use crate::request::Headers;
 
 /// A token that is renewed.
@@ -159,8 +159,17 @@ impl Store {
             |line| {
                 let id = self.fingerprints.of(line.value);
                 self.slots.iter().any(|(slot, _)| slot.handle().is_or_was(id))
+                    || access_key_id_of(line.value).is_some_and(|id| self.signs_as(id))
             },
         )
+    }
+
+    /// Whether some provider's requests are signed with the keys of this id.
+    fn signs_as(&self, access_key_id: &str) -> bool {
+        self.slots.iter().filter_map(|(slot, _)| slot.handle().held()).any(|held| match &held.value {
+            Credential::Signer(signer) => signer.keys.access_key_id == access_key_id,
+            Credential::Lines(_) => false,
+        })
     }
 }
 

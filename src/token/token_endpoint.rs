@@ -46,7 +46,14 @@ impl Endpoint {
         let to = Url::parse(issuer).map_or_else(|_| Origin::local(), |url| Origin::of(&url));
         let fetched = outbound::token_endpoint(&outward.http, issuer).await;
         let took = outward.clock.now().instant.saturating_duration_since(began.instant);
-        let leg = Leg { name: "discovery", to: to.clone(), took, lives: None, succeeded: fetched.is_ok() };
+        let leg = Leg {
+            name: "discovery",
+            hop: None,
+            to: to.clone(),
+            took,
+            lives: None,
+            succeeded: fetched.is_ok(),
+        };
         legs.push(leg);
         match (fetched, last) {
             (Ok(url), _) => {

@@ -21,12 +21,17 @@ const AGAIN: Duration = Duration::from_millis(50);
 /// # Errors
 /// [`MaterialFault::File`], [`MaterialFault::NotToken`]: both name the path and pass when the file is there again.
 pub(super) async fn read(path: &Path) -> Result<Secret<String>, MaterialFault> {
-    match once(path).await {
+    read_within(path, LIMIT).await
+}
+
+/// The same of at most `limit` bytes.
+pub(super) async fn read_within(path: &Path, limit: usize) -> Result<Secret<String>, MaterialFault> {
+    match once(path, limit).await {
         Ok(token) => Ok(token),
         // Gone, empty or cut off in the middle of a character: it is being written, or `..data` is being swapped.
         Err(MaterialFault::File { kind: ErrorKind::NotFound, .. } | MaterialFault::NotToken { .. }) => {
             tokio::time::sleep(AGAIN).await;
-            once(path).await
+            once(path, limit).await
         }
         Err(fault) => Err(fault),
     }
@@ -42,9 +47,9 @@ pub(super) async fn read_all(files: &[&Path]) -> Result<Vec<Secret<String>>, Sou
     Ok(tokens)
 }
 
-async fn once(path: &Path) -> Result<Secret<String>, MaterialFault> {
+async fn once(path: &Path, limit: usize) -> Result<Secret<String>, MaterialFault> {
     let own = path.to_owned();
-    let found = tokio::task::spawn_blocking(move || content(&own)).await;
+    let found = tokio::task::spawn_blocking(move || content(&own, limit)).await;
     let found = found.unwrap_or_else(|_| Err(ErrorKind::Other.into()));
     let shown = || path.display().to_string();
     let content = found.map_err(|error| MaterialFault::File { path: shown(), kind: error.kind() })?;
@@ -55,17 +60,17 @@ async fn once(path: &Path) -> Result<Secret<String>, MaterialFault> {
     }
 }
 
-/// The content; none when it is longer than [`LIMIT`].
-fn content(path: &Path) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+/// The content; none when it is longer than `limit`.
+fn content(path: &Path, limit: usize) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
     // Opening a pipe would wait for its writer.
     let metadata = fs::metadata(path)?;
     if !metadata.is_file() {
         return Err(if metadata.is_dir() { ErrorKind::IsADirectory } else { ErrorKind::InvalidInput }.into());
     }
     // One allocation for good: a vector that grows leaves copies of the token behind.
-    let mut content = Zeroizing::new(Vec::with_capacity(LIMIT + 64));
-    File::open(path)?.take(LIMIT as u64 + 1).read_to_end(&mut content)?;
-    Ok((content.len() <= LIMIT).then_some(content))
+    let mut content = Zeroizing::new(Vec::with_capacity(limit + 64));
+    File::open(path)?.take(limit as u64 + 1).read_to_end(&mut content)?;
+    Ok((content.len() <= limit).then_some(content))
 }
 
 #[cfg(test)]

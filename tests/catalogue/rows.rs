@@ -339,7 +339,15 @@ pub(crate) const ADMIN: &[Row] = &[
             "a_bad_change_is_told_with_its_place_and_the_old_one_serves",
         ]),
     ),
-    ("A08", "role chains", Waits("SigV4")),
+    (
+        "A08",
+        "role chains",
+        By(&[
+            "what_one_role_settles_the_later_ones_cannot_change",
+            "ten_roles_are_a_chain_and_eleven_are_none",
+            "a_session_is_no_longer_than_who_assumes_the_role_may_make_it",
+        ]),
+    ),
     ("A10", "tokens on admin pages", By(&["a_key_and_every_telling_part_of_a_token_are_found"])),
     ("A11", "forced rotation", Waits("an admin API")),
     ("A12", "injection by names", By(&["no_name_leads_out_of_the_root"])),

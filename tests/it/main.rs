@@ -15,6 +15,7 @@ mod access_tokens;
 mod attempts;
 mod audit;
 mod authz_protocol;
+mod bedrock;
 mod certificates;
 mod commands;
 mod counterparts;

@@ -215,7 +215,7 @@ async fn a_mode_in_which_answers_would_not_count_is_refused_and_told() {
         ..good.clone()
     };
     for (message, setting) in [
-        (mode(BodySendMode::FullDuplexStreamed.into()), "request_body_mode FULL_DUPLEX_STREAMED"),
+        (mode(BodySendMode::Grpc.into()), "request_body_mode GRPC"),
         (mode(99), "request_body_mode of a later Envoy"),
         (ProcessingRequest { observability_mode: true, ..good.clone() }, "observability_mode"),
     ] {
@@ -223,7 +223,13 @@ async fn a_mode_in_which_answers_would_not_count_is_refused_and_told() {
         assert_eq!(said(&message, &mut stream).await.no(), (500, "misconfigured"), "{setting}");
         direct.process.wait_for(setting, |line| field(line, "cause")?.contains(setting).then_some(()));
     }
-    for usual in [BodySendMode::None, BodySendMode::Streamed, BodySendMode::Buffered] {
+    for usual in [
+        BodySendMode::None,
+        BodySendMode::Streamed,
+        BodySendMode::Buffered,
+        BodySendMode::BufferedPartial,
+        BodySendMode::FullDuplexStreamed,
+    ] {
         let mut stream = Stream::open(&channel, &[]).await.unwrap();
         said(&mode(usual.into()), &mut stream).await.authorization();
     }

@@ -13,7 +13,7 @@ listen: {grpc: 127.0.0.1:9002}
 callers: {mtls: {trust_domains: [mesh.example]}}
 providers:
   - {provider: openai, auth_type: api_key, credential_ref: openai}
-  - {provider: custom-a, auth_type: aws_sigv4, credential_ref: a}
+  - {name: a, provider: openai, auth_type: aws_sigv4, credential_ref: a}
 ";
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     fs::write(folder.path().join("bouncer.yaml"), text).unwrap();

@@ -53,10 +53,11 @@ fn every_case_of_the_official_suite_is_signed_as_it_says_or_refused() {
     for case in &cases {
         let canonical = case.read("header-canonical-request.txt");
         if let Some(expected) = case.expected() {
-            assert_eq!(signature(&canonical), expected, "{}: the reference", case.name);
+            assert_eq!(signature(&canonical, case.scope()), expected, "{}: the reference", case.name);
         }
         let token = case.context.as_ref().and_then(|context| context["credentials"]["token"].as_str());
-        let signer = signer(keys("AKIDEXAMPLE", SECRET, token), REGION, SERVICE);
+        let scope = case.scope();
+        let signer = signer(keys("AKIDEXAMPLE", SECRET, token), scope.0, scope.1);
         let at = unix(&instant(&canonical));
         let result = case.request().signed_by(&signer, at);
         if let Some((_, why)) = REFUSED.iter().find(|(name, _)| *name == case.name) {
@@ -66,15 +67,24 @@ fn every_case_of_the_official_suite_is_signed_as_it_says_or_refused() {
         let authorization = result.unwrap_or_else(|why| panic!("{}: {why}", case.name)).authorization;
         let (_, made) = authorization.split_once(", Signature=").unwrap();
         let ours = ours(&case.name, &canonical, token);
-        assert_eq!(made, signature(&ours), "{}\n{ours}", case.name);
+        assert_eq!(made, signature(&ours, scope), "{}\n{ours}", case.name);
         to_the_letter += usize::from(case.expected().is_some_and(|expected| expected == made));
     }
-    assert_eq!(to_the_letter, 12, "cases that ask for no line of others and no other encoding");
+    assert_eq!(to_the_letter, 13, "cases that ask for no line of others and no other encoding");
 }
 
 impl Case {
     fn read(&self, file: &str) -> String {
         fs::read_to_string(self.folder.join(file)).unwrap().replace("\r\n", "\n")
+    }
+
+    /// Region and service; of the two cases that say none, those of their hosts.
+    fn scope(&self) -> (&'static str, &'static str) {
+        match self.name.as_str() {
+            "double-encode-path" => (REGION, "execute-api"),
+            "double-url-encode" => ("us-east-2", "lambda"),
+            _ => (REGION, SERVICE),
+        }
     }
 
     fn expected(&self) -> Option<String> {
@@ -144,15 +154,15 @@ fn ours(name: &str, canonical: &str, token: Option<&str>) -> String {
 
 /// The signature of a canonical request, as AWS describes it
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>).
-fn signature(canonical: &str) -> String {
+fn signature(canonical: &str, (region, service): (&str, &str)) -> String {
     let date = canonical.lines().find_map(|line| line.strip_prefix("x-amz-date:")).unwrap();
     let day = &date[..8];
     let hash = hex(digest::digest(&digest::SHA256, canonical.as_bytes()).as_ref());
-    let text = format!("AWS4-HMAC-SHA256\n{date}\n{day}/{REGION}/{SERVICE}/aws4_request\n{hash}");
+    let text = format!("AWS4-HMAC-SHA256\n{date}\n{day}/{region}/{service}/aws4_request\n{hash}");
     let mac = |key: &[u8], text: &str| {
         hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes()).as_ref().to_vec()
     };
-    let key = [day, REGION, SERVICE, "aws4_request"]
+    let key = [day, region, service, "aws4_request"]
         .iter()
         .fold(format!("AWS4{SECRET}").into_bytes(), |key, part| mac(&key, part));
     hex(&mac(&key, &text))

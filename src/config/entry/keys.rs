@@ -74,7 +74,7 @@ pub(super) fn foreign(raw: &raw::Provider, way: Way, at: &At<'_>) {
         ("azure_ad", raw.azure_ad.is_some(), &[Azure]),
         ("vertex", raw.vertex.is_some(), &[Google]),
         ("aws", raw.aws.is_some(), &[Aws]),
-        ("tls", raw.tls.is_some(), &[OAuth2, Oidc, Federation, Azure, Google]),
+        ("tls", raw.tls.is_some(), &[OAuth2, Oidc, Federation, Azure, Google, Aws]),
     ];
     for (key, present, of) in keys {
         if present && !of.contains(&way) {

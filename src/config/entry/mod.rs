@@ -1,6 +1,7 @@
 //! One provider entry.
 
 mod api_key;
+mod aws;
 mod azure;
 mod client_tls;
 mod exchange;
@@ -24,9 +25,6 @@ use super::{matches, raw, words};
 use crate::provider::{AuthType, Provider, ProviderKind};
 use crate::token::{Grant, TokenSettings};
 use keys::Way;
-
-/// What this version can serve of the matrix.
-const SERVED: [AuthType; 4] = [AuthType::ApiKey, AuthType::OAuth2, AuthType::Oidc, AuthType::AzureAd];
 
 /// What an entry has to know of the rest of the configuration.
 #[derive(Debug)]
@@ -52,8 +50,8 @@ pub(super) fn entry(raw: &raw::Provider, around: &Around, at: &At<'_>) -> Option
     let kind = raw.provider.as_ref().and_then(|text| kind(text, &at.key("provider")));
     let auth = raw.auth_type.map(auth_type);
     let way = auth.and_then(|auth| Way::of(raw, kind, auth, at));
-    let served = match (kind, auth) {
-        (Some(kind), Some(auth)) => is_served(kind, auth, &at.key("auth_type")),
+    let supported = match (kind, auth) {
+        (Some(kind), Some(auth)) => is_supported(kind, auth, &at.key("auth_type")),
         _ => false,
     };
     if let Some(way) = way {
@@ -65,7 +63,7 @@ pub(super) fn entry(raw: &raw::Provider, around: &Around, at: &At<'_>) -> Option
     let policy = refresh::policy(raw, way, at);
     let placement =
         api_key::placement(raw.api_key.as_ref(), kind.unwrap_or(ProviderKind::Custom), &at.key("api_key"));
-    let credential = match (served, kind, way) {
+    let credential = match (supported, kind, way) {
         (true, Some(_), Some(Way::ApiKey)) => {
             CredentialSettings::ApiKey { credential_ref: secret??, placement: placement? }
         }
@@ -93,7 +91,10 @@ fn grant(raw: &raw::Provider, kind: ProviderKind, way: Way, around: &Around, at:
         Way::Federation => federation::federation(raw, kind, at),
         Way::Azure => azure::azure(raw, kind, &around.environment, at).map(Grant::Azure),
         Way::Google => google::google(raw, &around.environment, at).map(Grant::Google),
-        Way::ApiKey | Way::Aws => None,
+        Way::Aws => {
+            Some(Grant::Aws(aws::aws(raw, kind, name(raw).unwrap_or_default(), &around.environment, at)))
+        }
+        Way::ApiKey => None,
     }
 }
 
@@ -145,23 +146,13 @@ fn kind(text: &str, at: &At<'_>) -> Option<ProviderKind> {
     kind
 }
 
-fn is_served(kind: ProviderKind, auth: AuthType, at: &At<'_>) -> bool {
+fn is_supported(kind: ProviderKind, auth: AuthType, at: &At<'_>) -> bool {
     let of_kind = kind.auth_types();
-    let now = |auth: &&AuthType| SERVED.contains(auth);
     if !of_kind.contains(&auth) {
         let allowed = words::list(of_kind.iter().map(|auth| auth.as_str()));
         at.fault(format!("{kind} does not support {auth}", kind = kind.as_str()), allowed);
-        return false;
     }
-    if !SERVED.contains(&auth) {
-        let mut allowed = words::list(of_kind.iter().filter(now).map(|auth| auth.as_str()));
-        if allowed.is_empty() {
-            allowed = format!("nothing for {} yet", kind.as_str());
-        }
-        at.fault(format!("{auth} is not available in this version"), allowed);
-        return false;
-    }
-    true
+    of_kind.contains(&auth)
 }
 
 fn mfa_rule(raw: &raw::Provider, around: &Around, at: &At<'_>) -> Option<crate::policy::MfaRule> {

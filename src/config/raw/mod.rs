@@ -3,6 +3,7 @@
 //! Every field is optional to serde, so that what is right can be read beside what is wrong; what must be there says
 //! `schemars(required)` and is demanded by the schema.
 
+mod aws;
 mod provider;
 mod text;
 mod token;
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub(super) use aws::{Aws, MOST_ROLES, MOST_TAGS, Role};
 pub(super) use provider::{ApiKey, AuthType, Match, Metadata, Provider};
 pub(super) use text::{DurationText, Items, OneOrMore, SizeText};
 pub(super) use token::{
@@ -246,8 +248,12 @@ pub(super) enum OnNoProvider {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Limits {
-    /// Largest request body that is looked at. Default 16MiB.
+    /// Largest request body that is signed, and the base of the largest message of Envoy's; a request with a larger one to
+    /// an entry that signs is refused (413). Default 16MiB.
     pub(super) max_body: Option<SizeText>,
+    /// Memory for the bodies that are being signed; at least max_body. Who finds no room waits as long as patience has it,
+    /// then is refused (503). Default 256MiB.
+    pub(super) body_memory: Option<SizeText>,
     /// Longest token. Default 16KiB.
     pub(super) max_token: Option<SizeText>,
     /// Largest header block. Default 96KiB.

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::aws::Aws;
 use super::token::{
     AzureAd, ClientAuth, ClientTls, Federation, Feedback, Grant, Refresh, RefreshPolicy, TokenBody,
     TokenFile, Vertex,
 };
-use super::{DurationText, Items, Mfa, OneOrMore};
+use super::{Items, Mfa, OneOrMore};
 
 /// One LLM service: which requests are its own, and which credential goes on them.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -75,7 +76,7 @@ pub(in crate::config) struct Provider {
     pub(in crate::config) vertex: Option<Vertex>,
     /// aws_sigv4: region, service and roles.
     pub(in crate::config) aws: Option<Aws>,
-    /// oauth2, oidc, azure_ad: TLS towards the token endpoint.
+    /// oauth2, oidc, azure_ad, aws_sigv4, vertex: TLS towards the token endpoint.
     pub(in crate::config) tls: Option<ClientTls>,
 }
 
@@ -129,41 +130,4 @@ pub(in crate::config) struct ApiKey {
     pub(in crate::config) header: Option<String>,
     /// What stands before the key, blank included, as "Bearer ".
     pub(in crate::config) prefix: Option<String>,
-}
-
-/// AWS.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "the schema knows it, a later version reads it")]
-pub(in crate::config) struct Aws {
-    /// Region of the service.
-    pub(in crate::config) region: Option<String>,
-    /// Name in the signature. Default: bedrock.
-    pub(in crate::config) service: Option<String>,
-    /// Host in the signature.
-    pub(in crate::config) host: Option<String>,
-    /// STS. Default: the region's own.
-    pub(in crate::config) sts_endpoint: Option<String>,
-    /// Roles, assumed one after the other.
-    pub(in crate::config) roles: Option<Items<Role>>,
-}
-
-/// A role to assume.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "the schema knows it, a later version reads it")]
-pub(in crate::config) struct Role {
-    /// The role.
-    #[schemars(required)]
-    pub(in crate::config) arn: Option<String>,
-    /// What the role's owner asks of whom is not of its account.
-    pub(in crate::config) external_id: Option<String>,
-    /// Name of the session in CloudTrail.
-    pub(in crate::config) session_name: Option<String>,
-    /// How long the session lives. Default 1h.
-    pub(in crate::config) duration: Option<DurationText>,
-    /// Tags of the session.
-    pub(in crate::config) tags: Option<BTreeMap<String, String>>,
-    /// Whom the session stands for.
-    pub(in crate::config) source_identity: Option<String>,
 }

@@ -69,6 +69,7 @@ fn what_only_looks_like_a_host_of_aws_is_none() {
         "bedrock-runtime.us-east-1.amazonaws.com.evil",
         "bedrock-runtime.us-east-1.amazonaws.com.evil.example",
         "amazonaws.com.evil.example",
+        "bedrock-runtime.us-east-1amazonaws.com",
         "bedrock-runtime.us-east-1.evilamazonaws.com",
         "bedrock-runtime.us-east-1-amazonaws.com",
         "bedrock-runtime.us-east-1.xapi.aws",

@@ -3,7 +3,9 @@
 use crate::envoy::facts::RouteMetadata;
 use crate::envoy::headers::{HeaderMapError, read_map};
 use crate::envoy::wire::{Fields, WireError, map_entry, once};
-use crate::request::{EnvoyFacts, Half, Headers, PeerFacts, RequestError, RequestView};
+use crate::request::{
+    Body, BodyFault, EnvoyFacts, Half, Header, Headers, PayloadHash, PeerFacts, RequestError, RequestView,
+};
 
 /// The parts of the message that are read.
 #[derive(Default)]
@@ -16,6 +18,30 @@ pub(super) struct Check<'a> {
     /// `context_extensions.half`: ext_authz cannot be a half, and must not be taken for a whole by mistake.
     pub(super) half: Option<&'a str>,
 }
+
+/// What is known beside the message.
+#[derive(Clone, Copy)]
+pub(super) struct Seen {
+    /// The largest body that is signed.
+    pub(super) limit: usize,
+    /// Of the body, where it was hashed before.
+    pub(super) hash: Option<PayloadHash>,
+}
+
+/// What the message says of the body.
+#[derive(Clone, Copy, Default)]
+struct Shown<'a> {
+    raw: &'a [u8],
+    /// It is there as a text.
+    text: bool,
+    /// Header lines say that there is one.
+    announced: bool,
+    /// It is cut off.
+    partial: bool,
+}
+
+/// A longer body is not hashed while others wait.
+const AT_ONCE: usize = 1 << 20;
 
 impl<'a> Check<'a> {
     pub(super) fn read(frame: &'a [u8]) -> Result<Self, WireError> {
@@ -46,12 +72,21 @@ impl<'a> Check<'a> {
         RouteMetadata(self.route_metadata)
     }
 
+    /// The bytes of the body.
+    pub(super) fn raw_body(&self) -> &'a [u8] {
+        self.http.and_then(|http| nested(http, 12).ok()?).unwrap_or_default()
+    }
+
     /// Puts the view together.
-    pub(super) fn view<'v>(&self, metadata: &'v RouteMetadata<'a>) -> Result<RequestView<'v>, HeaderMapError>
+    pub(super) fn view<'v>(
+        &self,
+        metadata: &'v RouteMetadata<'a>,
+        seen: &Seen,
+    ) -> Result<RequestView<'v>, HeaderMapError>
     where
         'a: 'v,
     {
-        let headers = read_http(self.http.ok_or(RequestError::PseudoHeader(":method"))?)?;
+        let (headers, shown) = read_http(self.http.ok_or(RequestError::PseudoHeader(":method"))?)?;
         let facts = EnvoyFacts {
             named_provider: self.named_provider,
             cluster: None,
@@ -61,12 +96,14 @@ impl<'a> Check<'a> {
             upstream: false,
             verified: None,
         };
-        Ok(RequestView::new(headers, facts, Half::Whole)?)
+        let view = RequestView::new(headers, facts, Half::Whole)?;
+        let body = shown.of(&view, seen);
+        Ok(view.with_body(body))
     }
 }
 
 /// Method, path and host have fields of their own; the same lines inside the header map are passed over.
-fn read_http(http: &[u8]) -> Result<Headers<'_>, HeaderMapError> {
+fn read_http(http: &[u8]) -> Result<(Headers<'_>, Shown<'_>), HeaderMapError> {
     let (mut method, mut path, mut host, mut map, mut body, mut raw_body) =
         (None, None, None, None, None, None);
     let mut headers = Headers::default();
@@ -91,9 +128,11 @@ fn read_http(http: &[u8]) -> Result<Headers<'_>, HeaderMapError> {
             _ => {}
         }
     }
-    if body.is_some_and(|body| !body.is_empty()) && raw_body.is_some_and(|body| !body.is_empty()) {
+    let (body, raw) = (body.unwrap_or_default(), raw_body.unwrap_or_default());
+    if !body.is_empty() && !raw.is_empty() {
         return Err(RequestError::TwoValues.into());
     }
+    let mut shown = Shown { raw, text: !body.is_empty(), ..Shown::default() };
     for (name, value) in [(":method", method), (":path", path), (":authority", host)] {
         headers.push(name, value.unwrap_or_default());
     }
@@ -102,8 +141,48 @@ fn read_http(http: &[u8]) -> Result<Headers<'_>, HeaderMapError> {
     }
     for line in lines.iter().filter(|line| !line.name.starts_with(':')) {
         headers.push(line.name, line.value);
+        // By its length first: this is every line of every request.
+        if matches!(line.name.len(), 14 | 17 | 25) {
+            shown.note(line);
+        }
     }
-    Ok(headers)
+    Ok((headers, shown))
+}
+
+impl<'a> Shown<'a> {
+    /// Takes down what a line says of the body.
+    fn note(&mut self, line: Header<'_>) {
+        if line.name.eq_ignore_ascii_case("x-envoy-auth-partial-body") {
+            self.partial |= line.value != b"false";
+        } else if line.name.eq_ignore_ascii_case("transfer-encoding")
+            || line.name.eq_ignore_ascii_case("content-length")
+        {
+            self.announced |= line.value != b"0";
+        }
+    }
+
+    /// What that is to the request. Only entries that sign ask.
+    fn of(self, view: &RequestView<'_>, seen: &Seen) -> Body<'a> {
+        match self.raw {
+            _ if self.text => Body::Lost(BodyFault::Setting(
+                "with_request_body sends the body as text, which may not be what it was; set pack_as_bytes: true",
+            )),
+            _ if self.partial => Body::Lost(BodyFault::Partial(
+                "with_request_body.allow_partial_message lets through what is larger than max_request_bytes; set it to false, and max_request_bytes above limits.max_body",
+            )),
+            [] if self.announced => Body::Lost(BodyFault::Setting(
+                "Envoy does not send the body: set with_request_body {max_request_bytes, pack_as_bytes: true} on the ext_authz filter",
+            )),
+            [] => Body::Empty,
+            raw if raw.len() > seen.limit => Body::Lost(BodyFault::TooLarge),
+            raw if !view.is_long(raw.len()) => Body::Lost(BodyFault::Length),
+            raw => match seen.hash {
+                Some(hash) => Body::Hashed(hash),
+                None if raw.len() > AT_ONCE => Body::Awaited,
+                None => Body::Whole(raw),
+            },
+        }
+    }
 }
 
 fn read_principal(source: &[u8]) -> Result<Option<&str>, WireError> {

@@ -7,20 +7,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::request::read_headers;
+use super::request::{Maker, read_headers};
 use super::response::refuse;
 use crate::base::Fingerprint;
 use crate::cache::Rejection;
 use crate::config::Feedback;
+use crate::credential::{ClockReading, ClockVerdict, Signed};
 use crate::envoy::current::{Current, Generation, Rejected};
 use crate::envoy::refusal::Denied;
 use crate::envoy::wire::pb::envoy::service::ext_proc::v3::ProcessingResponse;
 use crate::pipeline::{Cause, Refusal};
 use crate::provider::{Provider, Remedy, remedy, says_revoked};
+use crate::request::Headers;
 use crate::token::Slot;
 
 /// What `response.code_details` says of a response that no filter of Envoy's made.
-const VIA_UPSTREAM: &str = "via_upstream";
+pub(super) const VIA_UPSTREAM: &str = "via_upstream";
 
 /// A renewal takes a moment, and who comes back before its end waits for it.
 const COME_BACK_AFTER: Duration = Duration::from_secs(1);
@@ -30,8 +32,18 @@ pub(super) struct Watch {
     generation: Arc<Generation>,
     provider: usize,
     credential: Fingerprint,
+    signed: Option<Signed>,
     feedback: Feedback,
     request_id: Option<Box<str>>,
+}
+
+/// What was put on a request.
+pub(super) struct PutOn {
+    /// Index of the provider.
+    pub(super) provider: usize,
+    pub(super) credential: Fingerprint,
+    /// What was signed, where it is a signature.
+    pub(super) signed: Option<Signed>,
 }
 
 /// The headers of a response.
@@ -42,7 +54,7 @@ pub(super) struct ResponseHeaders<'a> {
     /// Whether nothing follows them.
     pub(super) end: bool,
     /// Envoy's word for who made the response.
-    pub(super) maker: Option<&'a str>,
+    pub(super) maker: Maker<'a>,
 }
 
 /// What becomes of a response.
@@ -64,6 +76,14 @@ enum Sequel {
     Replaced,
     /// It was renewed for that a moment ago, and the new one is refused too.
     RenewedBefore,
+    /// The next signature has another time.
+    Corrected,
+    /// The signature is wrong, and the clock is right.
+    Refused,
+    /// The signature is wrong, and nobody knows whether the clock is.
+    RefusedAtSomeTime,
+    /// There was none, or a part of one.
+    Unsigned,
     /// Another one would be refused as well.
     Kept,
 }
@@ -72,8 +92,7 @@ impl Watch {
     /// None where the entry asks for no feedback.
     pub(super) fn of(
         generation: &Arc<Generation>,
-        provider: usize,
-        credential: Fingerprint,
+        PutOn { provider, credential, signed }: PutOn,
         request_id: Option<&str>,
     ) -> Option<Self> {
         let feedback = *generation.snapshot.feedback.get(provider)?;
@@ -81,7 +100,7 @@ impl Watch {
             return None;
         }
         let (generation, request_id) = (Arc::clone(generation), request_id.map(Box::from));
-        Some(Self { generation, provider, credential, feedback, request_id })
+        Some(Self { generation, provider, credential, signed, feedback, request_id })
     }
 
     /// The response's headers came.
@@ -89,44 +108,64 @@ impl Watch {
         // What cannot be read says nothing of the credential.
         let Ok(headers) = read_headers(response.map) else { return Verdict::Untouched };
         let status = match headers.only(":status") {
-            Some(b"401") => 401,
-            Some(b"403") => 403,
-            _ => return Verdict::Untouched,
+            Some(b"401") => Some(401),
+            Some(b"403") => Some(403),
+            _ if self.signed.is_none() => return Verdict::Untouched,
+            _ => None,
         };
         let Some((provider, slot)) = self.provider() else { return Verdict::Untouched };
-        match response.maker {
-            Some(VIA_UPSTREAM) => {}
+        match (response.maker.code_details, status) {
+            (Some(VIA_UPSTREAM), _) => {}
             // Of a filter that stands behind this one, or of the router: the provider was not even asked (THREATS P15).
-            Some(_) => return Verdict::Untouched,
-            None => {
-                self.tell(
-                    current,
-                    provider,
-                    status,
-                    "none: response.code_details is not among response_attributes",
-                );
+            (Some(_), _) | (None, None) => return Verdict::Untouched,
+            (None, Some(status)) => {
+                let action = "none: response.code_details is not among response_attributes";
+                self.tell(current, provider, status, action);
                 return Verdict::Untouched;
             }
         }
+        let remedy = status.map(|status| remedy(provider.kind, provider.auth, status, &headers));
+        let clock = self.clock(current, &response, &headers, remedy);
+        let (Some(status), Some(remedy)) = (status, remedy) else { return Verdict::Untouched };
         current.metrics().upstream_rejection(&provider.name, status);
-        let remedy = remedy(provider.kind, provider.auth, status, &headers);
         if remedy == Remedy::ReadBody && !response.end {
             return Verdict::ReadBody;
         }
-        let sequel = self.sequel(slot, remedy);
+        let sequel = self.sequel(slot, remedy, clock);
         self.tell(current, provider, status, sequel.as_str());
-        if status == 401 && self.feedback == Feedback::Answer {
-            Verdict::Instead(self.instead(provider, sequel))
-        } else {
-            Verdict::Untouched
+        match sequel.cause(status, remedy) {
+            Some(cause) if self.feedback == Feedback::Answer => {
+                Verdict::Instead(self.instead(provider, cause))
+            }
+            _ => Verdict::Untouched,
         }
+    }
+
+    /// What the answer to a signature says of the clock. Nothing where nobody vouches for the host: its word would shift every
+    /// signature for it.
+    fn clock(
+        &self,
+        current: &Current,
+        response: &ResponseHeaders<'_>,
+        headers: &Headers<'_>,
+        remedy: Option<Remedy>,
+    ) -> Option<ClockVerdict> {
+        let signed = self.signed.as_ref()?;
+        response.maker.tls_version.filter(|version| !version.is_empty())?;
+        Some(self.generation.snapshot.clocks.observe(&ClockReading {
+            signed,
+            received: current.now(),
+            date: headers.only("date"),
+            aged: headers.all("age").next().is_some(),
+            refused: matches!(remedy, Some(Remedy::Signature | Remedy::Access)),
+        }))
     }
 
     /// The body of a 403 came. The caller gets it.
     pub(super) fn body(&self, current: &Current, body: &[u8]) {
         if let Some((provider, slot)) = self.provider() {
             let remedy = if says_revoked(body) { Remedy::Refresh } else { Remedy::Nothing };
-            self.tell(current, provider, 403, self.sequel(slot, remedy).as_str());
+            self.tell(current, provider, 403, self.sequel(slot, remedy, None).as_str());
         }
     }
 
@@ -135,16 +174,22 @@ impl Watch {
         Some((snapshot.catalog.providers().get(self.provider)?, snapshot.tokens.slot(self.provider)?))
     }
 
-    fn sequel(&self, slot: &Slot, remedy: Remedy) -> Sequel {
+    fn sequel(&self, slot: &Slot, remedy: Remedy, clock: Option<ClockVerdict>) -> Sequel {
         if slot.handle().held().is_some_and(|held| held.id != self.credential) {
             return Sequel::Replaced;
         }
-        match (remedy, slot) {
-            (Remedy::Refresh, Slot::Renewed(entry)) => match entry.reject(self.credential) {
+        match (remedy, slot, clock) {
+            (Remedy::Refresh, Slot::Renewed(entry), _) => match entry.reject(self.credential) {
                 Rejection::Renewing => Sequel::Renewing,
                 Rejection::NotCurrent => Sequel::Replaced,
                 Rejection::TooSoon => Sequel::RenewedBefore,
             },
+            (Remedy::Signature | Remedy::Access, _, Some(ClockVerdict::Corrected { .. })) => {
+                Sequel::Corrected
+            }
+            (Remedy::Signature, _, Some(ClockVerdict::Fine)) => Sequel::Refused,
+            (Remedy::Signature, _, None) => Sequel::RefusedAtSomeTime,
+            (Remedy::Unsigned, ..) => Sequel::Unsigned,
             _ => Sequel::Kept,
         }
     }
@@ -155,15 +200,16 @@ impl Watch {
             provider: &provider.name,
             status,
             credential,
+            host: self.signed.as_ref().map(|signed| &*signed.host),
             action,
             request_id,
         });
     }
 
-    fn instead(&self, provider: &Provider, sequel: Sequel) -> ProcessingResponse {
-        let (cause, retry_after) = match sequel {
-            Sequel::Renewing | Sequel::Replaced => (Cause::CredentialReplaced, Some(COME_BACK_AFTER)),
-            Sequel::RenewedBefore | Sequel::Kept => (Cause::CredentialRejected, None),
+    fn instead(&self, provider: &Provider, cause: Cause) -> ProcessingResponse {
+        let retry_after = match cause {
+            Cause::CredentialReplaced | Cause::ClockCorrected => Some(COME_BACK_AFTER),
+            _ => None,
         };
         let (place, dialect) = (Some(self.provider), provider.kind.dialect());
         let refusal = Refusal { provider: place, dialect, retry_after, ..Refusal::early(cause) };
@@ -172,12 +218,34 @@ impl Watch {
 }
 
 impl Sequel {
+    /// What the caller is told instead of the provider's answer; none where that is about the caller's own request.
+    fn cause(self, status: u16, remedy: Remedy) -> Option<Cause> {
+        let ours = status == 401 || matches!(remedy, Remedy::Refresh | Remedy::Signature);
+        match self {
+            Self::Corrected => Some(Cause::ClockCorrected),
+            Self::Refused | Self::RefusedAtSomeTime | Self::Unsigned => Some(Cause::SignatureRejected),
+            Self::Renewing | Self::Replaced if ours => Some(Cause::CredentialReplaced),
+            Self::RenewedBefore | Self::Kept if ours => Some(Cause::CredentialRejected),
+            Self::Renewing | Self::Replaced | Self::RenewedBefore | Self::Kept => None,
+        }
+    }
+
     /// In the log.
     const fn as_str(self) -> &'static str {
         match self {
             Self::Renewing => "it is being renewed",
             Self::Replaced => "another one is in use already",
             Self::RenewedBefore => "none: it was renewed for that less than 30 s ago",
+            Self::Corrected => "the next signature is made with the host's clock: ours or its own is wrong",
+            Self::Refused => {
+                "none: what arrived is not what was signed, or the secret key is wrong; compare with `bouncer sigv4 explain`: host, region and service of the entry, and filters behind this one that change path, query or body"
+            }
+            Self::RefusedAtSomeTime => {
+                "none: what arrived is not what was signed, or the clock is wrong; with upstream.tls_version among response_attributes, of a provider reached over TLS, its clock would be believed; compare with `bouncer sigv4 explain`"
+            }
+            Self::Unsigned => {
+                "none: the signature did not arrive as it was made; look for a filter behind this one that changes authorization or x-amz-*, and for allow_mode_override: true on this one"
+            }
             Self::Kept => "none: renewing it would not help",
         }
     }

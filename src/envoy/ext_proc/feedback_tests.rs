@@ -1,5 +1,8 @@
 //! What a stream makes of the provider's answer, with a token that is really renewed and a clock that stands still.
 
+#[path = "feedback_aws_tests.rs"]
+mod aws;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use prost::Message as _;
@@ -109,7 +112,7 @@ impl Bench {
     /// A stream on which the credential in use was put.
     fn stream(&self) -> Watch {
         let id = self.slot().handle().held().unwrap().id;
-        Watch::of(&self.generation, 0, id, Some("request-1")).unwrap()
+        Watch::of(&self.generation, put_on(0, id), Some("request-1")).unwrap()
     }
 
     /// What becomes of this answer to it.
@@ -147,7 +150,12 @@ fn map(status: &str, lines: &[(&str, &str)]) -> Vec<u8> {
 }
 
 fn via_upstream(map: &[u8]) -> ResponseHeaders<'_> {
-    ResponseHeaders { map, end: false, maker: Some("via_upstream") }
+    let maker = Maker { code_details: Some("via_upstream"), tls_version: None };
+    ResponseHeaders { map, end: false, maker }
+}
+
+fn put_on(provider: usize, credential: Fingerprint) -> PutOn {
+    PutOn { provider, credential, signed: None }
 }
 
 #[track_caller]
@@ -229,14 +237,15 @@ async fn who_only_observes_renews_the_token_and_the_caller_gets_the_providers_an
 async fn without_feedback_there_is_nothing_to_remember() {
     let bench = Bench::new(ProviderKind::OpenAi, AuthType::Oidc, Feedback::Off).await;
     let id = bench.slot().handle().held().unwrap().id;
-    assert!(Watch::of(&bench.generation, 0, id, None).is_none());
-    assert!(Watch::of(&bench.generation, 1, id, None).is_none());
+    assert!(Watch::of(&bench.generation, put_on(0, id), None).is_none());
+    assert!(Watch::of(&bench.generation, put_on(1, id), None).is_none());
 }
 
 #[tokio::test(start_paused = true)]
 async fn p15_only_what_came_from_the_provider_counts() {
     let bench = Bench::answering(ProviderKind::OpenAi, AuthType::Oidc).await;
     for maker in [Some("lua_response"), Some("direct_response"), Some("ext_authz_denied"), Some(""), None] {
+        let maker = Maker { code_details: maker, tls_version: None };
         let verdict = bench
             .stream()
             .headers(&bench.current, ResponseHeaders { maker, ..via_upstream(&map("401", &[])) });

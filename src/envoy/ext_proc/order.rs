@@ -41,12 +41,22 @@ impl Order {
         }
         match phase {
             Phase::RequestHeaders { end, .. } => self.request.headers(end),
-            Phase::RequestBody { end } => self.request.more(end),
+            Phase::RequestBody { end, .. } => self.request.more(end),
             Phase::RequestTrailers => self.request.more(true),
             Phase::ResponseHeaders { end, .. } => self.response.headers(end),
             Phase::ResponseBody { end, .. } => self.response.more(end),
             Phase::ResponseTrailers => self.response.more(true),
         }
+    }
+
+    /// Whether nothing of the request is to come.
+    pub(super) fn request_ended(&self) -> bool {
+        self.request == Side::End
+    }
+
+    /// Whether a response has begun and not ended.
+    pub(super) fn response_goes_on(&self) -> bool {
+        self.response == Side::Headers
     }
 }
 
@@ -82,7 +92,7 @@ mod tests {
     fn phase() -> impl Strategy<Value = Phase<'static>> {
         prop_oneof![
             any::<bool>().prop_map(|end| Phase::RequestHeaders { map: &[], end }),
-            any::<bool>().prop_map(|end| Phase::RequestBody { end }),
+            any::<bool>().prop_map(|end| Phase::RequestBody { body: &[], end }),
             Just(Phase::RequestTrailers),
             any::<bool>().prop_map(|end| Phase::ResponseHeaders { map: &[], end }),
             any::<bool>().prop_map(|end| Phase::ResponseBody { body: &[], end }),
@@ -100,7 +110,7 @@ mod tests {
             let starts = accepted.iter().filter(|phase| matches!(phase, Phase::RequestHeaders { .. })).count();
             prop_assert!(starts <= 1);
             let ended = accepted.iter().position(|phase| {
-                matches!(phase, Phase::RequestHeaders { end: true, .. } | Phase::RequestBody { end: true } | Phase::RequestTrailers)
+                matches!(phase, Phase::RequestHeaders { end: true, .. } | Phase::RequestBody { end: true, .. } | Phase::RequestTrailers)
             });
             if let Some(at) = ended {
                 let after = accepted[at + 1..].iter().any(|phase| {
@@ -116,14 +126,14 @@ mod tests {
         let mut order = Order::default();
         for phase in [
             Phase::RequestHeaders { map: &[], end: false },
-            Phase::RequestBody { end: false },
+            Phase::RequestBody { body: &[], end: false },
             Phase::ResponseHeaders { map: &[], end: false },
-            Phase::RequestBody { end: true },
+            Phase::RequestBody { body: &[], end: true },
             Phase::ResponseBody { body: &[], end: true },
         ] {
             assert_eq!(order.accept(phase), Ok(()), "{phase:?}");
         }
-        assert_eq!(order.accept(Phase::RequestBody { end: true }), Err(OrderError::AfterEnd));
+        assert_eq!(order.accept(Phase::RequestBody { body: &[], end: true }), Err(OrderError::AfterEnd));
         assert_eq!(order.accept(Phase::RequestHeaders { map: &[], end: true }), Err(OrderError::Again));
     }
 }

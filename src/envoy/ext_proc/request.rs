@@ -15,6 +15,7 @@ pub(super) enum Phase<'a> {
         end: bool,
     },
     RequestBody {
+        body: &'a [u8],
         end: bool,
     },
     RequestTrailers,
@@ -33,9 +34,11 @@ pub(super) enum Phase<'a> {
 /// How Envoy is configured to send bodies (`ProcessingMode.BodySendMode`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BodyMode {
-    /// None, streamed or buffered: an answer of its own, or none, a body message.
+    /// Not at all, or whole: each message has one answer, and that to a whole body may set header lines.
     Plain,
-    /// The body has to be sent back; nothing here needs it.
+    /// In pieces of which each has one answer, too late for header lines.
+    Streamed,
+    /// In pieces that have to be sent back, no matter when.
     FullDuplex,
     /// The same for gRPC messages.
     Grpc,
@@ -43,12 +46,28 @@ pub(super) enum BodyMode {
     Unknown,
 }
 
+/// The modes that the filter is configured with. Envoy says so with the first message only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BodyModes {
+    pub(super) request: BodyMode,
+    pub(super) response: BodyMode,
+}
+
+/// Who made a response.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Maker<'a> {
+    /// `response.code_details`, where the filter asks for it.
+    pub(super) code_details: Option<&'a str>,
+    /// `upstream.tls_version`, where the filter asks for it and the provider was spoken to over TLS.
+    pub(super) tls_version: Option<&'a str>,
+}
+
 /// One message of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Message<'a> {
     pub(super) phase: Phase<'a>,
     pub(super) observability: bool,
-    pub(super) body_mode: BodyMode,
+    pub(super) modes: BodyModes,
     attributes: [Option<&'a [u8]>; 2],
     metadata_context: Option<&'a [u8]>,
 }
@@ -76,7 +95,7 @@ impl<'a> Message<'a> {
         Ok(Self {
             phase: phase.ok_or(WireError::Malformed)?,
             observability: observability.unwrap_or(false),
-            body_mode: protocol.map_or(Ok(BodyMode::Plain), read_body_mode)?,
+            modes: protocol.map_or(Ok(BodyModes::default()), read_modes)?,
             attributes,
             metadata_context,
         })
@@ -91,16 +110,19 @@ impl<'a> Message<'a> {
         Ok(attributes)
     }
 
-    /// `response.code_details`, where the filter asks for it: who made the response.
-    pub(super) fn code_details(&self) -> Result<Option<&'a str>, WireError> {
+    /// Who made the response.
+    pub(super) fn maker(&self) -> Result<Maker<'a>, WireError> {
+        let mut maker = Maker::default();
         for message in self.attributes.into_iter().flatten() {
             for member in members(message) {
-                if let ("response.code_details", Json::Text(text)) = member? {
-                    return Ok(Some(text));
+                match member? {
+                    ("response.code_details", Json::Text(text)) => maker.code_details = Some(text),
+                    ("upstream.tls_version", Json::Text(text)) => maker.tls_version = Some(text),
+                    _ => {}
                 }
             }
         }
-        Ok(None)
+        Ok(maker)
     }
 
     /// What Envoy says beside the headers: its attributes, the wiring of the stream, and for the upstream half the facts.
@@ -161,7 +183,7 @@ fn read_phase(number: u32, message: &[u8]) -> Result<Phase<'_>, WireError> {
     match number {
         2 => Ok(Phase::RequestHeaders { map: first, end: end_of_headers }),
         3 => Ok(Phase::ResponseHeaders { map: first, end: end_of_headers }),
-        4 => Ok(Phase::RequestBody { end: end_of_body }),
+        4 => Ok(Phase::RequestBody { body: first, end: end_of_body }),
         5 => Ok(Phase::ResponseBody { body: first, end: end_of_body }),
         6 => Ok(Phase::RequestTrailers),
         7 => Ok(Phase::ResponseTrailers),
@@ -169,17 +191,46 @@ fn read_phase(number: u32, message: &[u8]) -> Result<Phase<'_>, WireError> {
     }
 }
 
-fn read_body_mode(protocol: &[u8]) -> Result<BodyMode, WireError> {
-    let mut mode = None;
+fn read_modes(protocol: &[u8]) -> Result<BodyModes, WireError> {
+    let (mut request, mut response) = (None, None);
     for field in Fields::of(protocol) {
-        if let (1, value) = field? {
-            once(&mut mode, value.number()?)?;
+        match field? {
+            (1, value) => once(&mut request, value.number()?)?,
+            (2, value) => once(&mut response, value.number()?)?,
+            _ => {}
         }
     }
-    Ok(match mode.unwrap_or(0) {
-        0..=3 => BodyMode::Plain,
-        4 => BodyMode::FullDuplex,
-        5 => BodyMode::Grpc,
-        _ => BodyMode::Unknown,
-    })
+    Ok(BodyModes { request: BodyMode::of(request), response: BodyMode::of(response) })
+}
+
+impl BodyModes {
+    /// The setting that nothing here speaks, as it is to be told.
+    pub(super) fn not_served(self) -> Option<&'static str> {
+        match (self.request, self.response) {
+            (BodyMode::Grpc, _) => Some("request_body_mode GRPC"),
+            (BodyMode::Unknown, _) => Some("request_body_mode of a later Envoy"),
+            (_, BodyMode::Grpc) => Some("response_body_mode GRPC"),
+            (_, BodyMode::Unknown) => Some("response_body_mode of a later Envoy"),
+            _ => None,
+        }
+    }
+}
+
+impl BodyMode {
+    fn of(number: Option<u64>) -> Self {
+        match number.unwrap_or(0) {
+            // NONE, BUFFERED, BUFFERED_PARTIAL.
+            0 | 2 | 3 => Self::Plain,
+            1 => Self::Streamed,
+            4 => Self::FullDuplex,
+            5 => Self::Grpc,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+impl Default for BodyModes {
+    fn default() -> Self {
+        Self { request: BodyMode::Plain, response: BodyMode::Plain }
+    }
 }

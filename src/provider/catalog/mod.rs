@@ -46,6 +46,14 @@ pub struct Provider {
     pub matches: Match,
 }
 
+impl Provider {
+    /// Whether its own paths have encoded slashes: ARNs of models do.
+    #[must_use]
+    pub fn takes_escaped_slashes(&self) -> bool {
+        self.kind == ProviderKind::Bedrock || self.auth == AuthType::AwsSigV4
+    }
+}
+
 /// The section `match`. A request belongs to the entry when any of these fits; see [`Catalog::find`] for who is asked first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Match {

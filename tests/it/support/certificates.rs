@@ -21,6 +21,11 @@ pub(crate) struct Certificates {
 
 impl Certificates {
     pub(crate) fn new() -> Self {
+        Self::for_names(&[])
+    }
+
+    /// The server's certificate is good for these names too, beside `localhost`.
+    pub(crate) fn for_names(names: &[&str]) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, "the case's own CA");
@@ -28,7 +33,9 @@ impl Certificates {
         let folder = folder();
         fs::write(folder.path().join("ca.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
         let certificates = Self { folder, ca: Issuer::new(params, key) };
-        certificates.issue("server", &[SanType::DnsName("localhost".try_into().unwrap())]);
+        let names = names.iter().chain(&["localhost"]);
+        let sans: Vec<_> = names.map(|name| SanType::DnsName((*name).try_into().unwrap())).collect();
+        certificates.issue("server", &sans);
         certificates
     }
 

@@ -18,6 +18,8 @@ pub(crate) enum Placement {
     ExtAuthz,
     /// The pair with its first half forgotten: a fault of the operator.
     HalfAPair,
+    /// Nowhere: what Envoy does by itself.
+    Bare,
 }
 
 /// The Envoy in front of the providers.
@@ -66,6 +68,8 @@ pub(crate) struct Cluster {
     pub(crate) hosts: Vec<Host>,
     /// As for a route.
     pub(crate) metadata: Value,
+    /// TLS towards the hosts: the folder of the authority (`ca.pem`), and the name that is asked for and checked.
+    pub(crate) tls: Option<(PathBuf, String)>,
 }
 
 /// An endpoint.
@@ -80,6 +84,8 @@ pub(crate) struct Host {
 #[derive(Clone, Debug)]
 pub(crate) enum Tls {
     None,
+    /// Its own certificate from this folder; none of the caller.
+    Server(PathBuf),
     /// A certificate of this CA, and its own from the same folder (`ca.pem`, `server.pem`, `server.key`).
     Mutual(PathBuf),
 }
@@ -98,6 +104,7 @@ impl Front {
                 (vec![self.ext_proc(Some("downstream"))], vec![self.ext_proc(Some("upstream"))])
             }
             Placement::ExtAuthz => (vec![ext_authz()], vec![]),
+            Placement::Bare => (vec![], vec![]),
             Placement::HalfAPair => (vec![], vec![self.ext_proc(Some("upstream"))]),
         };
         for chain in [&mut downstream, &mut upstream].into_iter().filter(|chain| !chain.is_empty()) {
@@ -201,10 +208,15 @@ pub(crate) fn listener(name: &str, mut filters: Vec<Value>, virtual_hosts: &Valu
         "route_config": {"name": name, "virtual_hosts": virtual_hosts},
     });
     let mut chain = json!({});
-    if let Tls::Mutual(folder) = tls {
-        manager["forward_client_cert_details"] = json!("SANITIZE_SET");
-        manager["set_current_client_cert_details"] = json!({"subject": true, "uri": true, "dns": true});
-        chain["transport_socket"] = downstream_tls(folder);
+    match tls {
+        Tls::None => {}
+        Tls::Server(folder) => chain["transport_socket"] = downstream_tls(folder),
+        Tls::Mutual(folder) => {
+            manager["forward_client_cert_details"] = json!("SANITIZE_SET");
+            manager["set_current_client_cert_details"] = json!({"subject": true, "uri": true, "dns": true});
+            chain["transport_socket"] = downstream_tls(folder);
+            chain["transport_socket"]["typed_config"]["require_client_certificate"] = json!(true);
+        }
     }
     chain["filters"] =
         json!([{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]);
@@ -236,6 +248,16 @@ fn cluster(cluster: &Cluster, upstream_filters: &[Value]) -> Value {
     });
     if !cluster.metadata.is_null() {
         value["metadata"] = json!({"filter_metadata": cluster.metadata});
+    }
+    if let Some((folder, name)) = &cluster.tls {
+        value["transport_socket"] = json!({"name": "envoy.transport_sockets.tls", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+            "sni": name,
+            "common_tls_context": {"validation_context": {
+                "trusted_ca": {"filename": folder.join("ca.pem")},
+                "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": name}}],
+            }},
+        }});
     }
     if !upstream_filters.is_empty() {
         let mut filters = upstream_filters.to_vec();
@@ -292,7 +314,6 @@ fn ext_authz() -> Value {
 fn downstream_tls(folder: &Path) -> Value {
     json!({"name": "envoy.transport_sockets.tls", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
-        "require_client_certificate": true,
         "common_tls_context": common_tls(folder, "server"),
     }})
 }

@@ -1,5 +1,6 @@
 //! What the cases are made of. A case usually needs [`World`] alone.
 
+pub(crate) mod aws;
 mod bouncer;
 mod certificates;
 mod direct;

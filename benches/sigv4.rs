@@ -1,0 +1,160 @@
+//! `cargo bench --bench sigv4`: what a signature costs beside that of `aws-sigv4` itself, the hash of the body included. See
+//! benches/README.md.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    reason = "a benchmark reads the clock and ends where its surroundings are missing"
+)]
+
+use std::hint::black_box;
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings as Settings, sign};
+use aws_sigv4::sign::v4::SigningParams;
+use aws_smithy_runtime_api::client::identity::Identity;
+use bouncer::base::{Clock, Now, Secret, SystemClock, UnixTime};
+use bouncer::credential::{AwsKeys, BEDROCK_RUNTIME, ClockSkews, Signer, SigningSettings};
+use bouncer::request::{Body, EnvoyFacts, Half, NoMetadata, PeerFacts, RequestView};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const ROUNDS: usize = 41;
+const SIGNATURES: u32 = 2_000;
+/// Of the body, as the limit is said for it.
+const BYTES: usize = 4 * 1024;
+/// Of a session token as STS makes them.
+const TOKEN_BYTES: usize = 800;
+
+const ID: &str = "AKIDEXAMPLE";
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+const REGION: &str = "us-east-1";
+const HOST: &str = "bedrock-runtime.us-east-1.amazonaws.com";
+const PATH: &str = "/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0/converse";
+const JSON: &str = "application/json";
+/// 2026-01-01T00:00:00Z.
+const TIME: u64 = 1_767_225_600;
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args().collect();
+    if !arguments.iter().any(|argument| argument == "--bench") {
+        // `cargo test --benches` starts the program too, and wants no figures.
+        return ExitCode::SUCCESS;
+    }
+    let most = arguments.iter().skip_while(|argument| *argument != "--max-ratio").nth(1);
+    let most: Option<f64> = most.map(|text| text.parse().expect("--max-ratio is a number"));
+    let body = vec![b'x'; BYTES];
+    let (ours, theirs) = (Ours::new(), Theirs::new());
+    assert_eq!(ours.sign(&body), theirs.sign(&body), "the two sign alike");
+    let mut rounds: Vec<_> = (0..ROUNDS)
+        .map(|round| {
+            // In turn, and each one first in every other round, so that what else the machine does weighs on both.
+            if round % 2 == 0 {
+                let ours = timed(|| ours.sign(&body));
+                (ours, timed(|| theirs.sign(&body)))
+            } else {
+                let theirs = timed(|| theirs.sign(&body));
+                (timed(|| ours.sign(&body)), theirs)
+            }
+        })
+        .map(|(ours, theirs)| (ours / theirs, ours, theirs))
+        .collect();
+    rounds.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (ratio, ours, theirs) = rounds.get(ROUNDS / 2).copied().expect("there are rounds");
+    say(format_args!(
+        "a signature of {BYTES} bytes: {ours:.2} µs, {theirs:.2} µs by aws-sigv4 itself, ratio {ratio:.2} (median of {ROUNDS} rounds)"
+    ));
+    if most.is_some_and(|most| ratio > most) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// As a request is signed in the server.
+struct Ours {
+    signer: Signer,
+    clocks: ClockSkews,
+    now: Now,
+}
+
+/// As the crate's documentation says it, with keys that are made ready before.
+struct Theirs {
+    identity: Identity,
+}
+
+impl Ours {
+    fn new() -> Self {
+        let keys = AwsKeys {
+            access_key_id: ID.to_owned(),
+            secret_access_key: Secret::new(SECRET.to_owned()),
+            session_token: Some(Secret::new("t".repeat(TOKEN_BYTES))),
+        };
+        let settings =
+            SigningSettings { endpoint_prefix: Some(BEDROCK_RUNTIME), ..SigningSettings::default() };
+        let signer = Signer { keys, region: None, settings: Arc::new(settings) };
+        let now = Now { unix: UnixTime(TIME), ..SystemClock.now() };
+        Self { signer, clocks: ClockSkews::default(), now }
+    }
+
+    fn sign(&self, body: &[u8]) -> String {
+        let envoy = EnvoyFacts {
+            named_provider: None,
+            cluster: None,
+            route: None,
+            metadata: &NoMetadata,
+            peer: PeerFacts::default(),
+            upstream: true,
+            verified: None,
+        };
+        let view = RequestView {
+            method: "POST",
+            authority: HOST,
+            raw_path: PATH,
+            headers: [("content-type", JSON.as_bytes())].into_iter().collect(),
+            envoy,
+            half: Half::Whole,
+            body: Body::Whole(body),
+        };
+        let (lines, _) = self.signer.sign(&view, self.now, &self.clocks).expect("a signature");
+        let authorization = lines.iter().find(|line| line.name == "authorization").expect("it is there");
+        String::from_utf8(authorization.value.wire().to_vec()).expect("ASCII")
+    }
+}
+
+impl Theirs {
+    fn new() -> Self {
+        let token = Some("t".repeat(TOKEN_BYTES));
+        Self { identity: Credentials::new(ID, SECRET, token, None, "bench").into() }
+    }
+
+    fn sign(&self, body: &[u8]) -> String {
+        let headers = [("host", HOST), ("content-type", JSON)].into_iter();
+        let request =
+            SignableRequest::new("POST", PATH, headers, SignableBody::Bytes(body)).expect("a request");
+        let params = SigningParams::builder()
+            .identity(&self.identity)
+            .region(REGION)
+            .name("bedrock")
+            .time(UNIX_EPOCH + Duration::from_secs(TIME))
+            .settings(Settings::default())
+            .build()
+            .expect("all is said")
+            .into();
+        let (lines, _) = sign(request, &params).expect("a signature").into_parts().0.into_parts();
+        lines.iter().find(|line| line.name() == "authorization").expect("it is there").value().to_owned()
+    }
+}
+
+/// Microseconds of one signature.
+fn timed(mut sign: impl FnMut() -> String) -> f64 {
+    let began = Instant::now();
+    for _ in 0..SIGNATURES {
+        black_box(sign());
+    }
+    began.elapsed().as_secs_f64() * 1e6 / f64::from(SIGNATURES)
+}
+
+fn say(text: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}

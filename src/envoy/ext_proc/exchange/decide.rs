@@ -1,0 +1,267 @@
+//! A request of a stream's, decided as often as something new is known of it, and the answer that its place in the protocol
+//! asks for.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tonic::Status;
+
+use super::body::{Incoming, Kept, Most, Seen};
+use super::{Exchange, Next, State};
+use crate::base::Now;
+use crate::config::Feedback;
+use crate::credential::strip;
+use crate::envoy::budget::Room;
+use crate::envoy::current::{Current, Generation, ProtocolError, Told};
+use crate::envoy::ext_proc::feedback::{PutOn, Watch};
+use crate::envoy::ext_proc::request::{BodyMode, Message, Phase, read_headers, view};
+use crate::envoy::ext_proc::response::{
+    Watched, go_on, go_on_with_body, refuse, then_request_body, then_response_headers,
+};
+use crate::envoy::headers::HeaderMapError;
+use crate::envoy::refusal::Denied;
+use crate::envoy::wire::WireError;
+use crate::pipeline::{Cause, Outcome, Patience, Refusal, Wait, run};
+use crate::request::{Body, BodyFault, HeaderMutation};
+use crate::telemetry::Service;
+
+/// The configuration that Envoy has no way to obey `mode_override` in.
+pub(super) const STREAMED: BodyFault = BodyFault::Setting(
+    "request_body_mode STREAMED cannot be signed: header lines come too late; set NONE with allow_mode_override: true, BUFFERED, or FULL_DUPLEX_STREAMED",
+);
+
+/// A request whose headers came, with all that it takes to decide it again.
+pub(super) struct Asked {
+    /// The message with the headers.
+    pub(super) frame: Bytes,
+    /// Since when it waits for its answer.
+    pub(super) since: Now,
+    pub(super) generation: Arc<Generation>,
+    /// What it may wait for yet.
+    pub(super) patience: Patience,
+    /// What is known of its body.
+    pub(super) seen: Seen,
+    /// The body, where it has to go back to Envoy.
+    pub(super) kept: Option<Box<Kept>>,
+}
+
+/// A request that waits.
+pub(super) struct Waiting {
+    asked: Asked,
+    until: Until,
+}
+
+/// What it waits for.
+enum Until {
+    /// Keys or a credential.
+    Ready(Pin<Box<dyn Future<Output = ()> + Send>>),
+    /// Room for its body.
+    Room(usize, Most, Pin<Box<dyn Future<Output = Option<Room>> + Send>>),
+}
+
+/// What a decision comes to, or what to wait for.
+pub(super) type Step = Result<Next, Wait>;
+
+/// Which message of Envoy's is answered.
+enum Place {
+    /// That with the headers.
+    Headers,
+    /// That with the whole body.
+    Body,
+    /// That with the headers, before all that came of the body.
+    Duplex,
+}
+
+impl Asked {
+    /// A request that just came.
+    pub(super) fn new(frame: Bytes, generation: Arc<Generation>, since: Now) -> Self {
+        Self { frame, since, generation, patience: Patience::Fresh, seen: Seen::Nothing, kept: None }
+    }
+}
+
+impl Waiting {
+    /// Ends with the wait.
+    pub(super) fn poll(&mut self, context: &mut std::task::Context<'_>) -> std::task::Poll<Waited> {
+        match &mut self.until {
+            Until::Ready(until) => until.as_mut().poll(context).map(|()| Waited::Decide),
+            Until::Room(provider, most, until) => {
+                let (provider, most) = (*provider, *most);
+                until.as_mut().poll(context).map(|room| Waited::Room(provider, most, room))
+            }
+        }
+    }
+}
+
+/// What came of a wait.
+pub(super) enum Waited {
+    Decide,
+    Room(usize, Most, Option<Room>),
+}
+
+impl Exchange {
+    /// Decides once more: something is there that was waited for.
+    pub(super) fn ask(&self, asked: Asked) -> Result<Next, Status> {
+        let step = self.decide(&asked, &self.read(&asked.frame)?)?;
+        self.follow(asked, step)
+    }
+
+    /// Does what a decision says.
+    pub(super) fn follow(&self, asked: Asked, step: Step) -> Result<Next, Status> {
+        match step {
+            Ok(Next(reply, State::Over)) => Ok(Next(reply, State::Over)),
+            Ok(Next(reply, state)) => Ok(match asked.kept {
+                Some(kept) => Next(reply, State::Returning(kept, Box::new(state))),
+                None => Next(reply, state),
+            }),
+            Err(Wait::Body { provider, length }) => self.await_room(asked, provider, length),
+            Err(wait) => {
+                let patience = self.current.patience(asked.since);
+                let until = Box::pin(Current::wait(Arc::clone(&asked.generation), wait, patience));
+                let asked = Asked { patience: wait.then(asked.patience), ..asked };
+                Ok(Next(None, State::Waiting(Box::new(Waiting { asked, until: Until::Ready(until) }))))
+            }
+        }
+    }
+
+    /// A wait is over.
+    pub(super) fn again(&self, waiting: Waiting, waited: Waited) -> Result<Next, Status> {
+        let asked = waiting.asked;
+        match waited {
+            Waited::Decide => self.ask(asked),
+            Waited::Room(provider, most, Some(room)) => self.await_body(asked, provider, most, room),
+            Waited::Room(.., None) => self.ask(Asked { seen: Seen::Fault(BodyFault::NoRoom), ..asked }),
+        }
+    }
+
+    /// A body is over, in one way or another.
+    pub(super) fn with_body(&self, body: Incoming) -> Result<Next, Status> {
+        // From here on the caller waits for us again, and the signature is of this moment.
+        self.ask(Asked { since: self.current.now(), ..body.finish() })
+    }
+
+    /// Nobody is asked for a body before there is room for it.
+    fn await_room(&self, asked: Asked, provider: usize, length: Option<usize>) -> Result<Next, Status> {
+        let limit = asked.generation.snapshot.max_body;
+        let most = length.map_or(Most::Limit(limit), Most::Stated);
+        let (budget, bytes) = (self.current.bodies(), length.unwrap_or(limit));
+        if let Some(room) = budget.try_take(bytes) {
+            return self.await_body(asked, provider, most, room);
+        }
+        let until = Box::pin(budget.take(bytes, self.current.patience(asked.since)));
+        Ok(Next(None, State::Waiting(Box::new(Waiting { asked, until: Until::Room(provider, most, until) }))))
+    }
+
+    /// Asks Envoy for the body. What the caller sent as proof goes off the request now, in case that Envoy does not obey.
+    fn await_body(&self, asked: Asked, provider: usize, most: Most, room: Room) -> Result<Next, Status> {
+        if !matches!(asked.seen, Seen::Nothing) {
+            return Err(Status::internal("a body is asked for once"));
+        }
+        if self.modes.request == BodyMode::FullDuplex {
+            return Ok(Next(
+                None,
+                State::Incoming(Box::new(Incoming::in_pieces(asked, provider, room, most))),
+            ));
+        }
+        let snapshot = &asked.generation.snapshot;
+        let watched = match snapshot.feedback.get(provider) {
+            None | Some(Feedback::Off) => Watched::No,
+            Some(Feedback::Observe | Feedback::Answer) => Watched::Yes,
+        };
+        let reply = {
+            let Phase::RequestHeaders { map, .. } = self.read(&asked.frame)?.phase else {
+                return Err(Status::internal("not the headers"));
+            };
+            let headers = read_headers(map).map_err(|_| Status::internal("not the headers"))?;
+            then_request_body(&strip(&snapshot.credential_headers, &headers), watched)
+        };
+        Next::reply(reply, State::Incoming(Box::new(Incoming::whole(asked, provider, room, most))))
+    }
+
+    /// Decides what is known now.
+    pub(super) fn decide(&self, asked: &Asked, message: &Message<'_>) -> Result<Step, Status> {
+        let Asked { generation, since, patience, .. } = asked;
+        let refused = |cause: Cause| {
+            let outcome = Outcome::Refuse(Refusal::early(cause));
+            self.conclude(asked, outcome, &Told::nothing(*since)).map(Ok)
+        };
+        let Phase::RequestHeaders { map, end } = message.phase else {
+            return Err(Status::internal("not the headers"));
+        };
+        let wiring = match &self.wiring {
+            Ok(wiring) => wiring,
+            Err(cause) => return refused(*cause),
+        };
+        if message.observability {
+            return refused(Cause::ObservabilityMode);
+        }
+        if let Some(mode) = self.modes.not_served() {
+            return refused(Cause::BodyMode(mode));
+        }
+        let malformed = |error: WireError| self.abuse(ProtocolError::Malformed, &error);
+        let attributes = message.attributes().map_err(malformed)?;
+        let facts = message.facts(&attributes, wiring.named_provider.as_deref(), wiring.half);
+        let view = match read_headers(map).and_then(|headers| view(headers, facts, wiring.half)) {
+            Ok(view) => view,
+            Err(HeaderMapError::Wire(error)) => return Err(malformed(error)),
+            Err(HeaderMapError::Request(error)) => return refused(error.into()),
+        };
+        let told = Told::of(&view, *since);
+        let body = match asked.seen {
+            Seen::Nothing if end => Body::Empty,
+            Seen::Nothing if self.modes.request == BodyMode::Streamed => Body::Lost(STREAMED),
+            Seen::Nothing => Body::Awaited,
+            Seen::Whole { length, .. } if !view.is_long(length) => Body::Lost(BodyFault::Length),
+            Seen::Whole { hash, .. } => Body::Hashed(hash),
+            Seen::Fault(fault) => Body::Lost(fault),
+        };
+        let view = view.with_body(body);
+        match run(&generation.snapshot, &view, self.current.at(*since, *patience), *patience) {
+            Ok(outcome) => self.conclude(asked, outcome, &told).map(Ok),
+            Err(wait) => Ok(Err(wait)),
+        }
+    }
+
+    /// Counts the outcome and puts it on the wire.
+    fn conclude(&self, asked: &Asked, outcome: Outcome<'_>, told: &Told<'_>) -> Result<Next, Status> {
+        self.current.record(Service::ExtProc, &asked.generation, &outcome, told);
+        match outcome {
+            Outcome::Attach { provider, credential, mutation, signed } => {
+                let put_on = PutOn { provider, credential, signed };
+                match (Watch::of(&asked.generation, put_on, told.request_id), self.place(asked)) {
+                    (None, Place::Headers | Place::Duplex) => {
+                        Next::reply(go_on(&mutation, None), State::Answered)
+                    }
+                    (Some(watch), Place::Headers) => {
+                        Next::reply(then_response_headers(go_on(&mutation, None)), State::Attached(watch))
+                    }
+                    // Envoy takes no mode_override there: the response's headers come if the filter says so itself.
+                    (Some(watch), Place::Duplex) => {
+                        Next::reply(go_on(&mutation, None), State::Attached(watch))
+                    }
+                    (watch, Place::Body) => Next::reply(
+                        go_on_with_body(&mutation),
+                        watch.map_or(State::Answered, State::Attached),
+                    ),
+                }
+            }
+            Outcome::Verified { facts, mutation } => {
+                Next::reply(go_on(&mutation, Some(&facts)), State::Answered)
+            }
+            Outcome::Pass => Next::reply(go_on(&HeaderMutation::default(), None), State::Answered),
+            Outcome::Refuse(refusal) => {
+                let denied = Denied::new(&refusal, told.request_id);
+                Next::reply(refuse(denied, refusal.cause.code().as_str()), State::Over)
+            }
+        }
+    }
+
+    /// Which message of Envoy's the answer is to.
+    fn place(&self, asked: &Asked) -> Place {
+        match (self.modes.request, asked.seen) {
+            (BodyMode::FullDuplex, _) => Place::Duplex,
+            (_, Seen::Nothing) => Place::Headers,
+            (_, Seen::Whole { .. } | Seen::Fault(_)) => Place::Body,
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The stream as it is polled: what can be done without a message, the next message, and the ends.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+use tokio::time::Instant;
+use tonic::{Code, Status};
+
+use super::{Exchange, Next, State};
+use crate::envoy::ext_proc::request::BodyMode;
+use crate::envoy::wire::pb::envoy::service::ext_proc::v3::ProcessingResponse;
+use crate::request::BodyFault;
+
+/// How often a stream that lives on looks whether the server is going. Most have ended before the first time.
+const LOOK: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// What an operator is told where nothing came of a body that was asked for.
+const GONE: &str = "the stream ended before the body came: the caller went away, or the filter lacks allow_mode_override: true";
+const IDLE: &str = "the body never came: Envoy buffers no more than the route's request_body_buffer_limit, else the listener's per_connection_buffer_limit_bytes, and hangs on a larger one; set it well above limits.max_body";
+
+impl Exchange {
+    fn next(
+        &mut self,
+        step: impl FnOnce(&mut Self) -> Result<Next, Status>,
+    ) -> Option<Result<ProcessingResponse, Status>> {
+        // A panic is a bug of ours; it must cost one request, with an error, and not the connection (THREATS P18).
+        let next = catch_unwind(AssertUnwindSafe(|| step(self)))
+            .unwrap_or_else(|_payload| Err(Status::internal("bouncer failed; its log has the place")));
+        let (state, answer) = match next {
+            Ok(Next(reply, state)) => (state, reply.map(Ok)),
+            Err(status) => (State::Over, Some(Err(status))),
+        };
+        self.state = state;
+        answer
+    }
+
+    /// The inbound side has nothing: is there a reason to wait no longer? Too long a silence is one. So is a server that is
+    /// going, once the request's headers are answered: the provider may take minutes for the rest, and a stream that is cut
+    /// off at the drain's end would cost the caller the whole answer.
+    fn overdue(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let limits = self.current.limits();
+        let end = (self.last_message + limits.stream_idle).min(self.started + limits.stream_total);
+        loop {
+            let first = end.min(self.started + LOOK);
+            let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(first)));
+            ready!(alarm.as_mut().poll(context));
+            let rang = alarm.deadline();
+            if rang >= end || self.is_answered() && self.current.is_draining() {
+                return Poll::Ready(());
+            }
+            if let Some(alarm) = &mut self.alarm {
+                alarm.as_mut().reset(end.min(rang + LOOK));
+            }
+        }
+    }
+
+    /// Whether Envoy needs no more of us: the request is answered, and no body is on its way that it wants back.
+    fn is_answered(&self) -> bool {
+        let owed = self.modes.request == BodyMode::FullDuplex && !self.order.request_ended()
+            || self.modes.response == BodyMode::FullDuplex && self.order.response_goes_on();
+        matches!(self.state, State::Answered | State::Attached(_) | State::Reading(_)) && !owed
+    }
+
+    /// Ends the stream: with OK only where the request was answered.
+    fn end(&mut self, status: Status, why: &'static str) -> Option<Result<ProcessingResponse, Status>> {
+        let over = self.is_answered() || matches!(self.state, State::Over);
+        self.abandon(why);
+        self.state = State::Over;
+        if over { None } else { Some(Err(status)) }
+    }
+
+    /// The inbound side broke.
+    fn broken(&mut self, status: Status) -> Option<Result<ProcessingResponse, Status>> {
+        match std::mem::replace(&mut self.state, State::Over) {
+            // That is how tonic's decoder says that a message is too long: a body that is larger than any that is taken.
+            State::Incoming(mut body) if status.code() == Code::OutOfRange => {
+                body.fail(BodyFault::TooLarge);
+                self.next(|this| this.with_body(*body))
+            }
+            state => {
+                self.state = state;
+                self.abandon(GONE);
+                self.state = State::Over;
+                Some(Err(status))
+            }
+        }
+    }
+
+    /// Nobody waits for the answer any more. That is worth a line where a body was asked for and nothing came of it.
+    fn abandon(&mut self, why: &'static str) {
+        if let State::Incoming(body) = &self.state
+            && !body.is_in_pieces()
+        {
+            self.current.tell_missing(body.provider(), why);
+        }
+    }
+
+    /// What can be done without a message: none where one is needed.
+    fn proceed(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<ProcessingResponse, Status>>> {
+        loop {
+            match &mut self.state {
+                State::Waiting(waiting) => {
+                    let waited = ready!(waiting.poll(context));
+                    if let State::Waiting(waiting) = std::mem::replace(&mut self.state, State::Over)
+                        && let Some(answer) = self.next(|this| this.again(*waiting, waited))
+                    {
+                        return Poll::Ready(Some(answer));
+                    }
+                }
+                State::Incoming(body) if body.is_behind() => {
+                    body.catch_up();
+                    if body.is_behind() {
+                        context.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                }
+                State::Incoming(body) if body.is_over() => {
+                    if let State::Incoming(body) = std::mem::replace(&mut self.state, State::Over)
+                        && let Some(answer) = self.next(|this| this.with_body(*body))
+                    {
+                        return Poll::Ready(Some(answer));
+                    }
+                }
+                State::Returning(kept, then) => match kept.next() {
+                    Some(piece) => return Poll::Ready(Some(Ok(piece))),
+                    None => {
+                        self.state = std::mem::replace(then, State::Over);
+                        self.last_message = Instant::now();
+                    }
+                },
+                _ => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+impl Stream for Exchange {
+    type Item = Result<ProcessingResponse, Status>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        loop {
+            if let Some(answer) = ready!(this.proceed(context)) {
+                return Poll::Ready(Some(answer));
+            }
+            if matches!(this.state, State::Over) {
+                return Poll::Ready(None);
+            }
+            let frame = match Pin::new(&mut this.inbound).poll_next(context) {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => {
+                    ready!(this.overdue(context));
+                    return Poll::Ready(
+                        this.end(Status::deadline_exceeded("the stream was idle or open for too long"), IDLE),
+                    );
+                }
+            };
+            let answer = match frame {
+                Some(Ok(frame)) => {
+                    this.last_message = Instant::now();
+                    match this.state {
+                        State::Unanswered => this.next(|this| this.first(frame)),
+                        _ => this.next(|this| this.message(&frame)),
+                    }
+                }
+                // Envoy resets a stream that it needs no longer: the usual end, and nobody hears the status.
+                Some(Err(status)) => this.broken(status),
+                None => {
+                    let status = Status::invalid_argument("the end before the answer");
+                    return Poll::Ready(this.end(status, GONE));
+                }
+            };
+            if answer.is_some() {
+                return Poll::Ready(answer);
+            }
+        }
+    }
+}
+
+/// hyper drops what answers a stream that was reset, without another look at it.
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.abandon(GONE);
+    }
+}

@@ -1,0 +1,15 @@
+//! Bedrock: requests that are signed on the way.
+
+mod counterparts;
+mod counterparts_sts;
+
+use crate::support::aws::AccessKey;
+
+/// The key of AWS's own examples.
+fn example() -> AccessKey {
+    AccessKey {
+        id: "AKIDEXAMPLE".to_owned(),
+        secret: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned(),
+        token: None,
+    }
+}
