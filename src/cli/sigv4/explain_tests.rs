@@ -103,6 +103,7 @@ fn an_entry_gives_its_own_settings_and_one_that_does_not_sign_is_refused() {
     config.providers[0].credential = CredentialSettings::Token(Box::new(TokenSettings {
         secret: None,
         grant: Grant::Aws(AwsSettings {
+            name: "bedrock".to_owned(),
             signing: signing.clone(),
             sts_endpoint: None,
             roles: Vec::new(),
