@@ -2,6 +2,7 @@
 
 mod counterparts;
 mod counterparts_sts;
+mod placements;
 
 use crate::support::aws::AccessKey;
 

@@ -9,6 +9,7 @@ mod instant;
 mod moto;
 mod sts;
 mod verifier;
+mod world;
 
 pub(crate) use bedrock::{Bedrock, Failure};
 pub(crate) use clients::{Client, MODEL, PROFILE_ARN};
@@ -17,3 +18,4 @@ pub(crate) use instant::parse as unix_of;
 pub(crate) use moto::{AccessKey, Hop, Moto, Session};
 pub(crate) use sts::Sts;
 pub(crate) use verifier::{Arrived, Fault, Key, Verified, Verifier};
+pub(crate) use world::{SigningSetup, SigningWorld};

@@ -1,0 +1,35 @@
+//! Bodies, by placement: what leaves Envoy is what was signed.
+
+use crate::support::aws::{MODEL, SigningSetup, SigningWorld};
+use crate::support::{Placement, Request, Version};
+
+pub(super) fn converse() -> String {
+    format!("/model/{MODEL}/converse")
+}
+
+pub(super) const PROMPT: &str = r#"{"messages":[{"role":"user","content":[{"text":"hello"}]}]}"#;
+
+#[test]
+fn what_leaves_is_signed_in_every_placement() {
+    for version in [Version::Oldest, Version::Newest] {
+        for placement in [Placement::Downstream, Placement::Upstream, Placement::Pair] {
+            let world = SigningWorld::of(placement, version);
+            let answer = world.ask(Request::post(&converse(), PROMPT));
+            assert_eq!(answer.status, 200, "{placement:?} {version:?}: {answer:?}");
+            let calls = world.bedrock.take();
+            assert_eq!(calls.len(), 1);
+            calls[0].verified();
+        }
+        let mut setup = SigningSetup::new(Placement::ExtAuthz, version);
+        setup.envoy = Box::new(|config| {
+            let filters =
+                &mut config["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]["http_filters"];
+            filters[0]["typed_config"]["with_request_body"] =
+                serde_json::json!({"max_request_bytes": 16 << 20, "pack_as_bytes": true});
+        });
+        let world = setup.start();
+        let answer = world.ask(Request::post(&converse(), PROMPT));
+        assert_eq!(answer.status, 200, "{version:?}: {answer:?}");
+        world.bedrock.take()[0].verified();
+    }
+}
