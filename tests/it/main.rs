@@ -34,6 +34,7 @@ mod peers;
 mod protocol;
 mod records;
 mod reload;
+mod role_chain;
 mod rotation;
 mod sdks;
 mod selection;
