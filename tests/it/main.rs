@@ -16,6 +16,7 @@ mod attempts;
 mod audit;
 mod authz_protocol;
 mod bedrock;
+mod bodies;
 mod certificates;
 mod commands;
 mod counterparts;

@@ -82,3 +82,24 @@ fn bad_input_exits_1_and_bad_usage_2() {
         assert!(err.contains(expected), "{args:?}: {err}");
     }
 }
+
+#[test]
+fn an_entry_says_host_and_region_of_a_request_to_the_gateway() {
+    let files = Files::new();
+    let config = json!({
+        "listen": {"grpc": "127.0.0.1:0"},
+        "callers": {"mtls": {"trust_domains": ["mesh.example"]}},
+        "providers": [{
+            "name": "bedrock", "provider": "bedrock", "auth_type": "aws_sigv4", "credential_ref": "bedrock",
+            "aws": {"region": "eu-central-1"}, "match": {"cluster": ["bedrock"]},
+        }],
+    });
+    files.write("bouncer.yaml", &config.to_string());
+    let args = ["--provider", "bedrock", "--config", "bouncer.yaml", "--time", "20260101T000000Z"];
+    let curl = "curl http://gateway.internal:10000/model/m:0/converse --json '{}'";
+    let (code, out, err) = explain(&files, &[&args[..], &["--curl", curl]].concat(), "");
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert!(out.contains("bedrock-runtime.eu-central-1.amazonaws.com  the region's own endpoint"), "{out}");
+    assert!(out.contains("aws.region of the entry\n"), "{out}");
+    assert!(out.contains("20260101/eu-central-1/bedrock/aws4_request\n"), "{out}");
+}

@@ -52,3 +52,7 @@ impl Signer {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "explain_tests.rs"]
+mod tests;
