@@ -111,6 +111,7 @@ fn every_key_becomes_what_it_says() {
     assert_eq!(token(full), &expected);
     let custom = aws(named("custom-service"));
     assert_eq!(custom.signing.host.as_deref(), Some("llm.example.com:8443"));
+    assert_eq!((custom.name.as_str(), custom.signing.endpoint_prefix), ("custom-service", None));
     assert_eq!(custom.sts_endpoint.as_ref().map(url::Url::as_str), Some("http://127.0.0.1:5000/"));
     let key = named("api-key");
     let CredentialSettings::ApiKey { placement, .. } = &key.credential else { panic!("an API key") };
