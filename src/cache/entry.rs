@@ -278,15 +278,12 @@ where
         now: Now,
     ) -> Outcome<E> {
         let Obtained { value, id, expiry, refresh_in, provenance } = obtained;
-        let (left, lazy) =
-            (expiry.map(|expiry| expiry.left(now)), self.policy.refresh == RefreshPolicy::Lazy);
+        let lazy = self.policy.refresh == RefreshPolicy::Lazy;
+        let left = expiry.map(|expiry| expiry.left(now));
         let again = exchange.before.is_some_and(|before| before.id == id);
         let mut held = Held::new(value, id, expiry).with_provenance(provenance);
-        if let Some(left) = left
-            && lazy
-            && !again
-        {
-            held = held.aging_before_end(now, Policy::hard_margin(left));
+        if lazy && !again {
+            held = held.aging_before_end(now, Policy::hard_margin(left.unwrap_or_default()));
         }
         // Before it is in use: no credential is taken that no record speaks of.
         self.observer.renewed(exchange, &held);

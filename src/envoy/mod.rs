@@ -10,6 +10,7 @@ mod headers;
 mod refusal;
 mod structs;
 #[cfg(test)]
+#[path = "tests/bench.rs"]
 mod testing;
 mod wire;
 

@@ -93,8 +93,7 @@ impl SigningSetup {
         }
         configure(&mut config, &files);
         let bouncer = Bouncer::start(files, config);
-        let tls =
-            upstream.as_ref().map(|certificates| (certificates.path(), "localhost".to_owned()));
+        let tls = upstream.as_ref().map(|certificates| (certificates.path(), "localhost".to_owned()));
         let mut front = Front {
             placement,
             grpc: match version {
