@@ -14,8 +14,10 @@
 //! ```
 //!
 //! `pipeline::run` waits for nothing. Where a key set or a token is missing it says so: the request waits for it outside, once
-//! for each and within `limits.patience`, and is decided again. With ext_proc the stream may stay open for the headers of the
-//! provider's answer: `envoy/ext_proc/feedback` renews the token that a 401 was about.
+//! for each and within `limits.patience`, and is decided again. So does one whose credential is a signature of AWS
+//! (`credential/sigv4`) and whose body Envoy has not shown yet: `envoy/ext_proc/exchange` asks for it once there is room. With
+//! ext_proc the stream may stay open for the headers of the provider's answer: `envoy/ext_proc/feedback` renews the token that
+//! a 401 was about, and learns the clock that a signature was refused for.
 //!
 //! Beside it, in the background, each credential is kept fresh and every change of it recorded:
 //!
