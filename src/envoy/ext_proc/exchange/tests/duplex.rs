@@ -21,6 +21,9 @@ async fn in_full_duplex_the_headers_wait_for_the_body_and_all_of_it_goes_back() 
         assert_eq!(answer.mode_override, None, "Envoy takes none there");
         let authorization = Some(bench.signature(&LINES, &body));
         assert_eq!(Said::of(&answer), Said::Headers { authorization, stripped: Stripped::Yes });
+        if body.len() > MIB {
+            assert!(bench.free() < 256 * MIB, "most of it is still here");
+        }
         let mut back = Vec::new();
         loop {
             let Said::Piece(piece, end) = call.said().await else { panic!() };
