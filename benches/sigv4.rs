@@ -92,7 +92,7 @@ impl Ours {
         };
         let settings =
             SigningSettings { endpoint_prefix: Some(BEDROCK_RUNTIME), ..SigningSettings::default() };
-        let signer = Signer { keys, region: None, settings: Arc::new(settings) };
+        let signer = Signer::new(keys, None, Arc::new(settings));
         let now = Now { unix: UnixTime(TIME), ..SystemClock.now() };
         Self { signer, clocks: ClockSkews::default(), now }
     }

@@ -59,7 +59,7 @@ impl Credential {
                 Some(HeaderValue::Sensitive(secret)) => secret.expose(),
                 _ => &[],
             }),
-            Self::Signer(signer) => signer.keys.fingerprint(key),
+            Self::Signer(signer) => signer.keys().fingerprint(key),
         }
     }
 }

@@ -318,15 +318,12 @@ fn an_escaped_slash_is_taken_by_those_whose_paths_have_one() {
 #[test]
 fn a_signature_on_a_retry_is_ours_and_never_passes_as_nobodys() {
     let mut snapshot = snapshot(OnNoProvider::Pass, None);
-    let signer = Signer {
-        keys: AwsKeys {
-            access_key_id: "AKIDEXAMPLE".to_owned(),
-            secret_access_key: Secret::new("s".to_owned()),
-            session_token: None,
-        },
-        region: None,
-        settings: Arc::default(),
+    let keys = AwsKeys {
+        access_key_id: "AKIDEXAMPLE".to_owned(),
+        secret_access_key: Secret::new("s".to_owned()),
+        session_token: None,
     };
+    let signer = Signer::new(keys, None, Arc::default());
     let signing = Handle::default();
     let credential = Credential::Signer(Box::new(signer));
     let id = credential.fingerprint(&fingerprints());

@@ -74,7 +74,9 @@ impl PayloadHash {
     pub fn hex(&self) -> String {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().map_or('0', char::from);
-        self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+        let mut hex = String::with_capacity(64);
+        self.0.iter().for_each(|byte| hex.extend([digit(byte >> 4), digit(byte & 15)]));
+        hex
     }
 }
 

@@ -82,7 +82,7 @@ impl Minter {
             }
             TokenValue::Keys { keys, region } => {
                 let settings = Arc::clone(&self.dress.signing);
-                Credential::Signer(Box::new(Signer { keys, region, settings }))
+                Credential::Signer(Box::new(Signer::new(keys, region, settings)))
             }
         };
         let id = value.fingerprint(&self.fingerprints);

@@ -167,7 +167,7 @@ impl Store {
     /// Whether some provider's requests are signed with the keys of this id.
     fn signs_as(&self, access_key_id: &str) -> bool {
         self.slots.iter().filter_map(|(slot, _)| slot.handle().held()).any(|held| match &held.value {
-            Credential::Signer(signer) => signer.keys.access_key_id == access_key_id,
+            Credential::Signer(signer) => signer.keys().access_key_id == access_key_id,
             Credential::Lines(_) => false,
         })
     }

@@ -69,7 +69,7 @@ pub(crate) fn signer(keys: AwsKeys, region: &str, service: &str) -> Signer {
         service: Some(service.to_owned()),
         ..SigningSettings::default()
     };
-    Signer { keys, region: None, settings: Arc::new(settings) }
+    Signer::new(keys, None, Arc::new(settings))
 }
 
 pub(crate) fn keys(id: &str, secret: &str, token: Option<&str>) -> AwsKeys {

@@ -142,7 +142,7 @@ fn explain(
         secret_access_key: Secret::new("none".to_owned()),
         session_token: token.map(|token| Secret::new(token.to_owned())),
     };
-    let signer = Signer { keys, region: None, settings: Arc::new(settings.clone()) };
+    let signer = Signer::new(keys, None, Arc::new(settings.clone()));
     let headers: Headers<'_> =
         request.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
     let view = RequestView {

@@ -47,7 +47,7 @@ proptest! {
         let ambient_region = Some("us-east-1".to_owned());
         let settings =
             SigningSettings { region, ambient_region, endpoint_prefix: Some(BEDROCK_RUNTIME), ..SigningSettings::default() };
-        let signer = Signer { keys, region: None, settings: Arc::new(settings) };
+        let signer = Signer::new(keys, None, Arc::new(settings));
         let envoy = EnvoyFacts {
             named_provider: None,
             cluster: None,

@@ -21,10 +21,10 @@ impl<'s> Scope<'s> {
         let region = settings.region.as_deref().or(signer.region.as_deref());
         let ambient = settings.ambient_region.as_deref();
         let host = host(signer, view, region.or(ambient))?;
-        if !is_valid_host(&host) {
+        let named = aws_host(&host);
+        if named.is_none() && !is_valid_host(&host) {
             return Err(SigningError::Canonical);
         }
-        let named = aws_host(&host);
         let region = match (region, named.as_ref().map(|named| &*named.region)) {
             (Some(region), Some(named)) if region != named => return Err(SigningError::Region),
             (Some(region), _) => Cow::Borrowed(region),

@@ -22,21 +22,19 @@ enum At {
 fn signer(prefix: Option<&'static str>, words: &[(&str, &str)]) -> Signer {
     let word =
         |name: &str| words.iter().find(|(word, _)| *word == name).map(|(_, value)| (*value).to_owned());
-    Signer {
-        keys: AwsKeys {
-            access_key_id: "AKID".to_owned(),
-            secret_access_key: Secret::new("secret".to_owned()),
-            session_token: None,
-        },
-        region: word("secret"),
-        settings: Arc::new(SigningSettings {
-            region: word("region"),
-            ambient_region: word("ambient"),
-            service: word("service"),
-            host: word("host"),
-            endpoint_prefix: prefix,
-        }),
-    }
+    let keys = AwsKeys {
+        access_key_id: "AKID".to_owned(),
+        secret_access_key: Secret::new("secret".to_owned()),
+        session_token: None,
+    };
+    let settings = SigningSettings {
+        region: word("region"),
+        ambient_region: word("ambient"),
+        service: word("service"),
+        host: word("host"),
+        endpoint_prefix: prefix,
+    };
+    Signer::new(keys, word("secret"), Arc::new(settings))
 }
 
 fn scope(signer: &Signer, at: At, authority: &str) -> Result<[String; 3], SigningError> {

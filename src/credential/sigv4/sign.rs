@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_sigv4::http_request::{self, SignableBody, SignableRequest};
 use aws_sigv4::sign::v4;
+use aws_smithy_runtime_api::client::identity::Identity;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use smallvec::SmallVec;
@@ -16,15 +17,15 @@ use super::{AwsKeys, ClockSkews};
 use crate::base::{Now, SecretBytes, UnixTime};
 use crate::request::{Body, BodyFault, HeaderValue, Headers, PayloadHash, RequestView, SetHeader};
 
-/// Keys with what is signed with them; one snapshot.
+/// Keys with what is signed with them; one snapshot, which nothing changes.
 #[derive(Clone, Debug)]
 pub struct Signer {
-    /// The keys.
-    pub keys: AwsKeys,
-    /// Region of the secret, where it has one; the entry's own goes first.
-    pub region: Option<String>,
-    /// What the entry says.
-    pub settings: Arc<SigningSettings>,
+    pub(super) keys: AwsKeys,
+    pub(super) region: Option<String>,
+    pub(super) settings: Arc<SigningSettings>,
+    /// The keys as `aws-sigv4` takes them, and the line of the session token: made once.
+    identity: Identity,
+    token: Option<SetHeader>,
 }
 
 /// What an entry says of its signatures (`aws`).
@@ -91,11 +92,25 @@ pub enum SigningError {
     Canonical,
 }
 
+const TOKEN: &str = "x-amz-security-token";
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// The end of the year 9999: dates have four digits.
 const LAST_SECOND: u64 = 253_402_300_799;
 
 impl Signer {
+    /// A signer with these keys. `region` is that of the secret, where it has one; the entry's own goes first.
+    #[must_use]
+    pub fn new(keys: AwsKeys, region: Option<String>, settings: Arc<SigningSettings>) -> Self {
+        let token = keys.session_token.as_ref().map(|token| line(TOKEN, token.expose()));
+        Self { identity: keys.credentials().into(), keys, region, settings, token }
+    }
+
+    /// The keys.
+    #[must_use]
+    pub fn keys(&self) -> &AwsKeys {
+        &self.keys
+    }
+
     /// The lines that sign `view`. That its body is missing is said last: nobody is asked for the body of a request that is
     /// refused anyway.
     ///
@@ -114,11 +129,13 @@ impl Signer {
         }
         let time = clocks.time_at(&host, now.unix);
         let at = moment(time)?;
-        PathAndQuery::try_from(view.raw_path).map_err(|_| SigningError::Canonical)?;
         let hash = match view.body {
             Body::Empty => PayloadHash::of(&[]),
             Body::Whole(body) => PayloadHash::of(body),
             Body::Hashed(hash) => hash,
+            Body::Lost(_) | Body::Awaited if PathAndQuery::try_from(view.raw_path).is_err() => {
+                return Err(SigningError::Canonical);
+            }
             Body::Lost(fault) => return Err(fault.into()),
             Body::Awaited => return Err(SigningError::BodyAwaited),
         };
@@ -130,10 +147,9 @@ impl Signer {
             SignableBody::Precomputed(hash.hex()),
         )
         .map_err(|_| SigningError::Canonical)?;
-        let identity = self.keys.credentials().into();
         // Those of the crate are AWS's own for every service but S3: the path is encoded once more.
         let params = v4::SigningParams::builder()
-            .identity(&identity)
+            .identity(&self.identity)
             .region(&region)
             .name(service)
             .time(at)
@@ -143,7 +159,11 @@ impl Signer {
             .into();
         let output = http_request::sign(request, &params).map_err(|_| SigningError::Canonical)?;
         let (lines, _) = output.into_parts().0.into_parts();
-        let set = lines.into_iter().map(|signed| line(signed.name(), signed.value())).collect();
+        let set = lines.into_iter().map(|made| match &self.token {
+            Some(token) if made.name() == TOKEN => token.clone(),
+            _ => line(made.name(), made.value()),
+        });
+        let set = set.collect();
         Ok((set, Signed { host: host.into(), at: now, time }))
     }
 }

@@ -20,7 +20,7 @@ fn keys() -> AwsKeys {
 }
 
 fn signer(settings: SigningSettings) -> Signer {
-    Signer { keys: keys(), region: None, settings: Arc::new(settings) }
+    Signer::new(keys(), None, Arc::new(settings))
 }
 
 fn bedrock() -> SigningSettings {
@@ -140,7 +140,7 @@ fn a_body_that_came_by_is_signed_like_one_that_is_whole() {
 #[test]
 fn no_more_lines_are_signed_than_leave_as_they_are() {
     let signed = |keys: AwsKeys, lines: &[(&str, &[u8])]| {
-        let signer = Signer { keys, ..signer(bedrock()) };
+        let signer = Signer::new(keys, None, Arc::new(bedrock()));
         sign(&signer, &view(US_EAST_1, "/", lines, Body::Empty)).unwrap().signed
     };
     let others: &[(&str, &[u8])] = &[

@@ -86,7 +86,7 @@ impl Bench {
             secret_access_key: Secret::new("a secret of tests".to_owned()),
             session_token: None,
         };
-        let signer = Signer { keys, region: None, settings: Arc::new(SigningSettings::default()) };
+        let signer = Signer::new(keys, None, Arc::new(SigningSettings::default()));
         let key = ApiKey {
             key: Secret::new("sk-own".to_owned()),
             organization: None,

@@ -97,7 +97,7 @@ impl Hop {
 
 fn taken(held: &Held<Credential>) -> Option<HopKeys> {
     match &held.value {
-        Credential::Signer(signer) => Some(HopKeys { keys: signer.keys.clone(), id: Some(held.id) }),
+        Credential::Signer(signer) => Some(HopKeys { keys: signer.keys().clone(), id: Some(held.id) }),
         Credential::Lines(_) => None,
     }
 }

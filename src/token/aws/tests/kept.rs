@@ -60,7 +60,7 @@ impl World {
     async fn renewed(&self) -> String {
         let _told = self.entry.renewed().await;
         let id = |held: &Held<Credential>| match &held.value {
-            Credential::Signer(signer) => signer.keys.access_key_id.clone(),
+            Credential::Signer(signer) => signer.keys().access_key_id.clone(),
             Credential::Lines(_) => panic!("a signer"),
         };
         self.entry.handle().with_last_good(self.clock.now(), id).unwrap_or_default()
