@@ -15,6 +15,9 @@ use super::super::{
 };
 use super::{AccessKey, Bedrock};
 
+/// Changes a configuration, beside its files.
+type Configure = Box<dyn FnOnce(&mut Value, &Files)>;
+
 /// What a case may want otherwise.
 pub(crate) struct SigningSetup {
     pub(crate) placement: Placement,
@@ -22,7 +25,7 @@ pub(crate) struct SigningSetup {
     /// The keys in the secret.
     pub(crate) key: AccessKey,
     /// Changes bouncer's configuration before it starts; `providers[0]` is the entry `bedrock`.
-    pub(crate) configure: Box<dyn FnOnce(&mut Value, &Files)>,
+    pub(crate) configure: Configure,
     /// Changes bouncer's filters.
     pub(crate) filter: fn(&mut Value),
     /// Changes the front, as routes and clusters.
