@@ -73,10 +73,13 @@ impl PayloadHash {
     #[must_use]
     pub fn hex(&self) -> String {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().map_or('0', char::from);
-        let mut hex = String::with_capacity(64);
-        self.0.iter().for_each(|byte| hex.extend([digit(byte >> 4), digit(byte & 15)]));
-        hex
+        let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0');
+        let mut hex = vec![0; 64];
+        for (pair, byte) in hex.chunks_exact_mut(2).zip(self.0) {
+            pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+        }
+        // Digits are text.
+        String::from_utf8(hex).unwrap_or_default()
     }
 }
 

@@ -30,9 +30,7 @@ pub(super) fn check(method: &str, raw_path: &str) -> Result<(), SigningError> {
 pub(super) fn cuts_an_arn(raw_path: &str) -> bool {
     let path = raw_path.split('?').next().unwrap_or_default();
     let Some(rest) = path.strip_prefix("/model/") else { return false };
-    let arn = b"arn:";
-    let start: Vec<u8> = decoded(rest).take(arn.len()).collect();
-    start.eq_ignore_ascii_case(arn) && rest.split('/').filter(|segment| !segment.is_empty()).count() > 2
+    begins_with(decoded(rest), b"arn:") && rest.split('/').filter(|segment| !segment.is_empty()).count() > 2
 }
 
 fn pieces(query: &str) -> impl Iterator<Item = (&str, &str)> {
@@ -41,10 +39,12 @@ fn pieces(query: &str) -> impl Iterator<Item = (&str, &str)> {
 
 /// `X-Amz-Signature` and its kind, in any spelling that a lenient reader takes for it.
 fn is_of_a_presigned_request(name: &str) -> bool {
-    let family = b"x-amz-";
-    let name = decoded(name).skip_while(|byte| byte.is_ascii_whitespace() || *byte == b'+');
-    let start: Vec<u8> = name.take(family.len()).collect();
-    start.eq_ignore_ascii_case(family)
+    begins_with(decoded(name).skip_while(|byte| byte.is_ascii_whitespace() || *byte == b'+'), b"x-amz-")
+}
+
+/// Whether `bytes`, in any case, begin with `start`, which is in lower case.
+fn begins_with(bytes: impl Iterator<Item = u8>, start: &[u8]) -> bool {
+    bytes.map(|byte| byte.to_ascii_lowercase()).take(start.len()).eq(start.iter().copied())
 }
 
 fn is_canonical_pair(pair: &str) -> bool {

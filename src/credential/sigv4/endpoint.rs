@@ -44,8 +44,13 @@ const SERVICES: [(&str, &str); 11] = [
 /// Bedrock's endpoint of OpenAI's kind. It has dual-stack hosts only.
 pub(super) const MANTLE: &str = "bedrock-mantle";
 
-/// The first one whose beginning fits has the region; the commercial one, which takes the others, is the last.
+/// The commercial one is looked at first, and has the regions that none of the others has.
 const PARTITIONS: [Partition; 8] = [
+    Partition {
+        regions: &["us-", "eu-", "ap-", "sa-", "ca-", "me-", "af-", "il-", "mx-"],
+        suffix: "amazonaws.com",
+        dual_stack: "api.aws",
+    },
     Partition { regions: &["cn-"], suffix: "amazonaws.com.cn", dual_stack: "api.amazonwebservices.com.cn" },
     Partition { regions: &["us-gov-"], suffix: "amazonaws.com", dual_stack: "api.aws" },
     Partition { regions: &["us-iso-"], suffix: "c2s.ic.gov", dual_stack: "api.aws.ic.gov" },
@@ -53,11 +58,6 @@ const PARTITIONS: [Partition; 8] = [
     Partition { regions: &["us-isof-"], suffix: "csp.hci.ic.gov", dual_stack: "api.aws.hci.ic.gov" },
     Partition { regions: &["eu-isoe-"], suffix: "cloud.adc-e.uk", dual_stack: "api.cloud-aws.adc-e.uk" },
     Partition { regions: &["eusc-"], suffix: "amazonaws.eu", dual_stack: "api.amazonwebservices.eu" },
-    Partition {
-        regions: &["us-", "eu-", "ap-", "sa-", "ca-", "me-", "af-", "il-", "mx-"],
-        suffix: "amazonaws.com",
-        dual_stack: "api.aws",
-    },
 ];
 
 /// Reads `host`, in any case, with or without a port and the dot of the root. None for a host that is not a regional endpoint
@@ -185,10 +185,10 @@ fn service(prefix: &str) -> Option<&'static str> {
 }
 
 fn partition(region: &str) -> Option<&'static Partition> {
-    PARTITIONS.iter().find(|partition| partition.regions.iter().any(|start| region.starts_with(start)))
+    PARTITIONS.iter().rev().find(|partition| partition.regions.iter().any(|start| region.starts_with(start)))
 }
 
-/// Whether it is a region of this partition and of none before it: `us-gov-west-1` is not one of `us-`.
+/// Whether it is a region of this partition and of none after it: `us-gov-west-1` is not one of `us-`.
 fn is_region_of(own: &'static Partition, region: &str) -> bool {
     let number = region.rsplit_once('-').map_or("", |(_, number)| number);
     is_valid_region(region)
