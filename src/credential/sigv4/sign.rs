@@ -47,6 +47,10 @@ pub struct SigningSettings {
 pub struct Signed {
     /// The host.
     pub host: Box<str>,
+    /// The region in the scope.
+    pub region: Box<str>,
+    /// The service in the scope.
+    pub service: Box<str>,
     /// When, by our clock.
     pub at: Now,
     /// The time in the signature, by the host's.
@@ -144,7 +148,9 @@ impl Signer {
         let output = http_request::sign(request, &params).map_err(|_| SigningError::Canonical)?;
         let (lines, _) = output.into_parts().0.into_parts();
         let set = lines.into_iter().map(|signed| line(signed.name(), signed.value())).collect();
-        Ok((set, Signed { host: host.into(), at: now, time }))
+        let signed =
+            Signed { host: host.into(), region: region.into(), service: service.into(), at: now, time };
+        Ok((set, signed))
     }
 }
 
