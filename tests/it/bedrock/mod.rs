@@ -30,7 +30,11 @@ fn example() -> AccessKey {
 
 /// A user's key that is nobody else's.
 fn user(name: &str) -> AccessKey {
-    AccessKey { id: format!("AKIA{name}"), secret: format!("secret-of-{name}-and-of-nobody-else"), token: None }
+    AccessKey {
+        id: format!("AKIA{name}"),
+        secret: format!("secret-of-{name}-and-of-nobody-else"),
+        token: None,
+    }
 }
 
 fn everywhere() -> impl Iterator<Item = (Version, Placement)> {
