@@ -4,6 +4,7 @@ mod attempts;
 mod clock;
 mod counterparts;
 mod counterparts_sts;
+mod explained;
 mod hosts;
 mod placements;
 mod refusals;

@@ -8,7 +8,8 @@ use super::placements::{PROMPT, converse};
 use super::{everywhere, user, with_tls_version};
 use crate::support::aws::{AccessKey, Failure, Hop, Moto, SigningSetup, SigningWorld, Sts};
 use crate::support::{
-    Answer, Certificates, Cluster, Front, Placement, Request, Route, Version, eventually, field, send,
+    Answer, Certificates, Cluster, Files, Front, Placement, Request, Route, Version, eventually, field, send,
+    unix_now,
 };
 
 /// What becomes of an answer: it stays here, or it is only looked at.
@@ -91,7 +92,7 @@ fn clusters(front: &mut Front) {
         .collect();
 }
 
-fn mount(files: &crate::support::Files, name: &str, key: &AccessKey) {
+fn mount(files: &Files, name: &str, key: &AccessKey) {
     files.mount_secrets(name, &[("access_key_id", &key.id), ("secret_access_key", &key.secret)]);
 }
 
@@ -191,11 +192,14 @@ impl World<'_> {
         let first = self.key(name);
         self.world.bedrock.forget(&first);
         self.refused(name, "UnrecognizedClientException", 503);
-        let new = user(&format!("NEW{}", name.to_uppercase()));
+        let new = user(&format!("NEW{}", name.to_uppercase().replace('-', "")));
         self.world.bedrock.know(&new);
         self.world.secrets.add(&new.secret);
         mount(self.world.bouncer.files(), name, &new);
-        eventually("the new keys", || (self.ask(name).status == 200).then_some(()));
+        self.world.bouncer.process.wait_for("the new keys", |line| {
+            let of_it = field(line, "message")? == "credential rotated" && field(line, "provider")? == name;
+            (of_it && field(line, "reason")? == "secret_changed").then_some(())
+        });
         assert_eq!(self.key(name), new.id);
         new
     }
@@ -225,6 +229,9 @@ fn each_refusal_of_aws_has_its_own_remedy_and_what_is_the_callers_passes() {
             world.expire(&role);
             let new = world.delete(&keys);
             world.mistake(&keys, &new);
+            // No more than ten lines a second are told.
+            let told = unix_now();
+            eventually("another second", || (unix_now() > told + 1.0).then_some(()));
         }
         for session in aws.moto.sessions() {
             world.world.secrets.add(&session.key.secret);
