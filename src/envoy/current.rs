@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use super::budget::Budget;
 use crate::base::{Clock, Fingerprint, Now};
 use crate::config::Limits;
+use crate::credential::Signed;
 use crate::outbound::KeySetRefresher;
 use crate::pipeline::{Code, Outcome, Owner, Patience, Refusal, Snapshot, Wait};
 use crate::telemetry::{Counted, Labels, Metrics, RequestMetrics, Service, Throttle};
@@ -204,10 +205,14 @@ impl Current {
 
     /// Tells the operator of a refusal of the provider's. Nothing of what it said is told: it may repeat the key.
     pub(super) fn tell_rejection(&self, told: &Rejected<'_>) {
-        let Rejected { provider, status, credential, host, action, request_id } = told;
+        let Rejected { provider, status, credential, signed, action, request_id } = told;
         let Some(suppressed) = self.rejections.pass(self.now().instant) else { return };
         let request_id = request_id.unwrap_or_default();
-        tracing::warn!(provider, status, %credential, host, action, request_id, suppressed, "refused by the provider");
+        let (host, region, service) = match signed {
+            Some(signed) => (Some(&*signed.host), Some(&*signed.region), Some(&*signed.service)),
+            None => (None, None, None),
+        };
+        tracing::warn!(provider, status, %credential, host, region, service, action, request_id, suppressed, "refused by the provider");
     }
 
     /// Tells the operator of a body that Envoy was asked for and did not send.
@@ -249,8 +254,8 @@ pub(super) struct Rejected<'a> {
     pub(super) status: u16,
     /// Which credential it refused, as records of rotations name it.
     pub(super) credential: Fingerprint,
-    /// The host that was signed, where it was a signature.
-    pub(super) host: Option<&'a str>,
+    /// What was signed, where it was a signature.
+    pub(super) signed: Option<&'a Signed>,
     /// What became of it.
     pub(super) action: &'static str,
     pub(super) request_id: Option<&'a str>,

@@ -55,7 +55,7 @@ impl Client {
 
     /// What the client knows before the first operation.
     fn learn(&self, ahead: i64) {
-        let signed = Signed { host: HOST.into(), at: self.start, time: self.start.unix };
+        let signed = signed(self.start, self.start.unix);
         let there = self.start.unix.0.saturating_add_signed(ahead);
         let date = httpdate::fmt_http_date(std::time::UNIX_EPOCH + std::time::Duration::from_secs(there));
         let date = Some(date.as_bytes());
@@ -71,7 +71,7 @@ impl Client {
         assert_eq!(time, time_of("expectedSigningTime"), "{what}");
         let response = &attempt["response"];
         self.clocks.observe(&ClockReading {
-            signed: &Signed { host: HOST.into(), at: self.at(sent), time },
+            signed: &signed(self.at(sent), time),
             received: self.at(time_of("clientTimeAtReceive")),
             date: response["headers"]["Date"].as_str().map(str::as_bytes),
             aged: response["headers"]["Age"].is_string(),
@@ -79,4 +79,8 @@ impl Client {
             refused: response["errorCode"].is_string(),
         })
     }
+}
+
+fn signed(at: Now, time: UnixTime) -> Signed {
+    Signed { host: HOST.into(), region: "us-east-1".into(), service: "bedrock".into(), at, time }
 }

@@ -11,6 +11,10 @@ fn date(unix: u64) -> String {
     httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(unix))
 }
 
+fn signed(host: &str, at: Now, time: UnixTime) -> Signed {
+    Signed { host: host.into(), region: "us-east-1".into(), service: "bedrock".into(), at, time }
+}
+
 /// A host with its clock, as it is seen from here.
 struct Seen {
     clocks: ClockSkews,
@@ -29,7 +33,7 @@ impl Seen {
     /// A request that takes `took`, to a host that is `ahead` when it answers at once at the end.
     fn answered(&self, host: &str, took: u64, ahead: i64, refused: bool) -> ClockVerdict {
         let at = self.clock.now();
-        let signed = Signed { host: host.into(), at, time: self.clocks.time_at(host, at.unix) };
+        let signed = signed(host, at, self.clocks.time_at(host, at.unix));
         self.clock.advance(Duration::from_secs(took));
         let received = self.clock.now();
         let date = date(received.unix.0.saturating_add_signed(ahead));
@@ -58,7 +62,7 @@ fn a_difference_of_more_than_a_day_is_not_believed() {
     assert_eq!(seen.ahead(HOST), 86_400);
     seen.answered(HOST, 0, -10 * 365 * 86_400, false);
     assert_eq!(seen.ahead(HOST), -86_400);
-    let signed = Signed { host: HOST.into(), at: seen.clock.now(), time: seen.clock.now().unix };
+    let signed = signed(HOST, seen.clock.now(), seen.clock.now().unix);
     let received = Now { unix: UnixTime(u64::MAX), ..seen.clock.now() };
     for text in
         ["Fri, 31 Dec 9999 23:59:59 GMT", "Thu, 01 Jan 1970 00:00:00 GMT", "Sun, 06 Nov 1994", "\u{ff}", ""]
@@ -115,7 +119,7 @@ fn a_model_that_thinks_for_minutes_does_not_move_the_clock() {
 fn a_clock_of_ours_that_is_set_in_between_is_read_as_it_is_now() {
     let clocks = ClockSkews::default();
     let sent = ManualClock::at(UnixTime(NEW_YEAR - 1_000)).now();
-    let signed = Signed { host: HOST.into(), at: sent, time: sent.unix };
+    let signed = signed(HOST, sent, sent.unix);
     let received = Now { unix: UnixTime(NEW_YEAR), instant: sent.instant + Duration::from_secs(2) };
     let date = date(NEW_YEAR - 1);
     let reading =

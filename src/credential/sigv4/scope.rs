@@ -54,10 +54,11 @@ fn host<'s>(
     let settings = &*signer.settings;
     let sent = Cow::Borrowed(view.authority);
     if view.envoy.upstream || view.half == Half::Upstream {
-        // Here Envoy has written the host of this attempt.
         return match settings.host.as_deref() {
-            Some(host) if !is_same_host(host, view.authority) => Err(SigningError::Host),
-            _ => Ok(sent),
+            None => Ok(sent),
+            Some(host) if is_same_host(host, view.authority) => Ok(sent),
+            Some(_) if is_written(view) => Err(SigningError::Host),
+            Some(host) => Ok(Cow::Borrowed(host)),
         };
     }
     match (settings.host.as_deref(), settings.endpoint_prefix) {
@@ -69,6 +70,14 @@ fn host<'s>(
         }
         (None, _) => Ok(sent),
     }
+}
+
+/// Whether `:authority` is the host that leaves for sure. `auto_host_rewrite` writes that of the endpoint when there is a
+/// connection to it: where one has to be opened, after the filters of the cluster were asked (Envoy 1.36.2 and 1.40.0). Until
+/// then it is the caller's, and on a retry that of the attempt before.
+fn is_written(view: &RequestView<'_>) -> bool {
+    view.headers.only("x-envoy-attempt-count") == Some(b"1")
+        && view.headers.all("x-envoy-original-host").next().is_some()
 }
 
 #[cfg(test)]

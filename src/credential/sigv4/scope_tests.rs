@@ -38,6 +38,15 @@ fn signer(prefix: Option<&'static str>, words: &[(&str, &str)]) -> Signer {
 }
 
 fn scope(signer: &Signer, at: At, authority: &str) -> Result<[String; 3], SigningError> {
+    scope_with(signer, at, authority, &[])
+}
+
+fn scope_with(
+    signer: &Signer,
+    at: At,
+    authority: &str,
+    headers: &[(&str, &str)],
+) -> Result<[String; 3], SigningError> {
     let envoy = EnvoyFacts {
         named_provider: None,
         cluster: None,
@@ -48,7 +57,7 @@ fn scope(signer: &Signer, at: At, authority: &str) -> Result<[String; 3], Signin
         verified: None,
     };
     let half = if matches!(at, At::UpstreamHalf) { Half::Upstream } else { Half::Whole };
-    let headers = Headers::default();
+    let headers: Headers<'_> = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
     let view =
         RequestView { method: "POST", authority, raw_path: "/", headers, envoy, half, body: Body::Empty };
     let scope = Scope::of(signer, &view)?;
@@ -107,10 +116,30 @@ fn upstream_the_host_is_that_of_the_attempt() {
             US,
             Ok([US, "us-east-1", "bedrock"]),
         );
-        bedrock(&[("host", "other.example")], at, US, Err(SigningError::Host));
         bedrock(&[("region", "us-east-1")], at, "user@moto", Err(SigningError::Canonical));
         // It leaves as it is, whatever the entry's region would have made of it.
         bedrock(&[("region", "us-east-1")], at, "moto:5000", Ok(["moto:5000", "us-east-1", "bedrock"]));
+    }
+}
+
+#[test]
+fn upstream_the_entrys_host_counts_until_envoy_has_surely_written_its_own() {
+    let west = "bedrock-runtime.us-west-2.amazonaws.com";
+    let signer = signer(Some(BEDROCK_RUNTIME), &[("host", west)]);
+    let original = ("x-envoy-original-host", GATEWAY);
+    for at in [At::Upstream, At::UpstreamHalf] {
+        for (authority, headers) in [
+            // Before the first connection, and on a retry the attempt's before.
+            (GATEWAY, &[("x-envoy-attempt-count", "1")][..]),
+            (US, &[original, ("x-envoy-attempt-count", "2")]),
+            (US, &[original]),
+        ] {
+            let signed = scope_with(&signer, at, authority, headers).map(|[host, ..]| host);
+            assert_eq!(signed.as_deref(), Ok(west), "{headers:?}");
+        }
+        let written = [original, ("x-envoy-attempt-count", "1")];
+        assert_eq!(scope_with(&signer, at, US, &written), Err(SigningError::Host));
+        assert_eq!(scope_with(&signer, at, GATEWAY, &written), Err(SigningError::Host));
     }
 }
 

@@ -48,6 +48,10 @@ pub struct SigningSettings {
 pub struct Signed {
     /// The host.
     pub host: Box<str>,
+    /// The region in the scope.
+    pub region: Box<str>,
+    /// The service in the scope.
+    pub service: Box<str>,
     /// When, by our clock.
     pub at: Now,
     /// The time in the signature, by the host's.
@@ -163,8 +167,9 @@ impl Signer {
             Some(token) if made.name() == TOKEN => token.clone(),
             _ => line(made.name(), made.value()),
         });
-        let set = set.collect();
-        Ok((set, Signed { host: host.into(), at: now, time }))
+        let signed =
+            Signed { host: host.into(), region: region.into(), service: service.into(), at: now, time };
+        Ok((set.collect(), signed))
     }
 }
 

@@ -57,8 +57,8 @@ struct Lines {
 
 fn sign(signer: &Signer, view: &RequestView<'_>) -> Result<Lines, SigningError> {
     let now = ManualClock::at(NEW_YEAR).now();
-    let (set, signed) = signer.sign(view, now, &ClockSkews::default())?;
-    assert_eq!((signed.at.unix, signed.time), (NEW_YEAR, NEW_YEAR));
+    let (set, told) = signer.sign(view, now, &ClockSkews::default())?;
+    assert_eq!((told.at.unix, told.time), (NEW_YEAR, NEW_YEAR));
     let value = |name: &str| {
         let mut values = set.iter().filter(|line| line.name == name);
         let value = values.next().map(|line| String::from_utf8(line.value.wire().to_vec()).unwrap());
@@ -69,6 +69,8 @@ fn sign(signer: &Signer, view: &RequestView<'_>) -> Result<Lines, SigningError> 
     let rest = authorization.strip_prefix("AWS4-HMAC-SHA256 Credential=").unwrap();
     let (credential, rest) = rest.split_once(", SignedHeaders=").unwrap();
     let (signed, signature) = rest.split_once(", Signature=").unwrap();
+    let scope = format!("/20260101/{}/{}/aws4_request", told.region, told.service);
+    assert!(credential.ends_with(&scope), "{credential} {scope}");
     let lines = Lines {
         credential: credential.to_owned(),
         signed: signed.to_owned(),

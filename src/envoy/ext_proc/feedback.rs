@@ -200,7 +200,7 @@ impl Watch {
             provider: &provider.name,
             status,
             credential,
-            host: self.signed.as_ref().map(|signed| &*signed.host),
+            signed: self.signed.as_ref(),
             action,
             request_id,
         });

@@ -10,7 +10,13 @@ const HOST: &str = "bedrock-runtime.us-east-1.amazonaws.com";
 /// A stream on which a signature was put, made with the time that is known of the host.
 fn signed(bench: &Bench) -> Watch {
     let (id, at) = (bench.slot().handle().held().unwrap().id, bench.current.now());
-    let signed = Signed { host: HOST.into(), at, time: time_at(bench, HOST) };
+    let signed = Signed {
+        host: HOST.into(),
+        region: "us-east-1".into(),
+        service: "bedrock".into(),
+        at,
+        time: time_at(bench, HOST),
+    };
     let put_on = PutOn { provider: 0, credential: id, signed: Some(signed) };
     Watch::of(&bench.generation, put_on, Some("request-1")).unwrap()
 }

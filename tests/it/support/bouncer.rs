@@ -149,12 +149,21 @@ impl Files {
 
     /// The same as the kubelet does it: a new folder, and `..data` swapped to it in one step.
     pub(crate) fn mount_secret(&self, name: &str, key: &str, value: &str) {
+        self.mount_secrets(name, &[(key, value)]);
+    }
+
+    /// The same with several keys.
+    pub(crate) fn mount_secrets(&self, name: &str, values: &[(&str, &str)]) {
         let mount = self.path(&format!("secrets/{name}"));
         let version = format!("..{}", provider::random());
         fs::create_dir_all(mount.join(&version)).unwrap();
-        fs::write(mount.join(&version).join(key), value).unwrap();
+        for (key, value) in values {
+            fs::write(mount.join(&version).join(key), value).unwrap();
+        }
         swap(Path::new(&version), &mount.join("..data"));
-        swap(&Path::new("..data").join(key), &mount.join(key));
+        for (key, _) in values {
+            swap(&Path::new("..data").join(key), &mount.join(key));
+        }
     }
 }
 

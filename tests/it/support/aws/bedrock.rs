@@ -66,6 +66,7 @@ struct Shared {
     /// Seconds that its clock is ahead of the machine's.
     ahead: AtomicI64,
     held: AtomicBool,
+    late: AtomicBool,
     released: (Mutex<usize>, Condvar),
     connections: AtomicUsize,
     over: AtomicBool,
@@ -122,6 +123,7 @@ impl Bedrock {
             calls: Mutex::default(),
             ahead: AtomicI64::new(0),
             held: AtomicBool::new(false),
+            late: AtomicBool::new(false),
             released: (Mutex::default(), Condvar::new()),
             connections: AtomicUsize::new(0),
             over: AtomicBool::new(false),
@@ -195,7 +197,12 @@ impl Bedrock {
         self.shared.held.store(true, Ordering::SeqCst);
     }
 
-    /// One stream that is held goes on.
+    /// The next answer waits for one [`Bedrock::release`]; its request is written down before.
+    pub(crate) fn hold_next(&self) {
+        self.shared.late.store(true, Ordering::SeqCst);
+    }
+
+    /// One stream or answer that is held goes on.
     pub(crate) fn release(&self) {
         *self.shared.released.0.lock().unwrap() += 1;
         self.shared.released.1.notify_all();
@@ -289,7 +296,11 @@ fn serve(stream: impl Read + Write, shared: &Shared) -> Option<()> {
         let (body_sha256, body_length) = (sha256_hex(&body), body.len());
         let status = reply.status;
         let call = Call { method, target, headers, body_sha256, body_length, verdict, status, at };
+        let late = shared.late.swap(false, Ordering::SeqCst);
         shared.calls.lock().unwrap().push(call);
+        if late {
+            shared.wait();
+        }
         write(reader.get_mut(), &reply, now, shared).ok()?;
     }
 }
