@@ -1,7 +1,11 @@
 //! Bedrock: requests that are signed on the way.
 
+mod chain;
+mod clients;
 mod counterparts;
 mod counterparts_sts;
+mod example;
+mod identities;
 mod placements;
 
 use crate::support::aws::AccessKey;
