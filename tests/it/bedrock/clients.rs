@@ -22,7 +22,8 @@ fn the_clients_get_answers() {
             assert_eq!(calls.len(), 1, "{operation}");
             let verified = calls[0].verified();
             // What a client may send beside is nobody's concern; the caller's token went no further.
-            assert_eq!(verified.signed_headers, ["host", "x-amz-date"], "{operation}");
+            let signed = verified.signed_headers.iter().filter(|name| *name != "content-type");
+            assert_eq!(signed.collect::<Vec<_>>(), ["host", "x-amz-date"], "{operation}");
             assert_eq!(calls[0].all("authorization").len(), 1, "{operation}");
             let colon = if operation.starts_with("boto3") { "%3A" } else { ":" };
             let spelled = if model == MODEL {
