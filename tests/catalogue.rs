@@ -9,6 +9,8 @@ mod concurrency;
 mod leakage;
 #[path = "catalogue/rows.rs"]
 mod rows;
+#[path = "catalogue/sigv4.rs"]
+mod sigv4;
 #[path = "catalogue/tokens.rs"]
 mod tokens;
 
@@ -19,6 +21,7 @@ use std::path::Path;
 use concurrency::CONCURRENCY;
 use leakage::LEAKAGE;
 use rows::{ADMIN, HEADERS, Held, JWT, PROTOCOL};
+use sigv4::SIGV4;
 use tokens::TOKENS;
 
 #[test]
@@ -36,7 +39,7 @@ fn every_row_is_held_by_cases_that_exist() {
     };
     let mut seen = BTreeSet::new();
     for (row, what, held) in
-        [JWT, HEADERS, PROTOCOL, TOKENS, CONCURRENCY, LEAKAGE, ADMIN].into_iter().flatten()
+        [JWT, HEADERS, PROTOCOL, TOKENS, CONCURRENCY, SIGV4, LEAKAGE, ADMIN].into_iter().flatten()
     {
         assert!(seen.insert(row), "{row} stands here twice");
         match held {

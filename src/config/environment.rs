@@ -11,6 +11,9 @@ use crate::token::{AwsEnvironment, WebIdentity};
 pub(super) struct Environment {
     pub(super) azure: AzureEnvironment,
     pub(super) aws: AwsEnvironment,
+    /// `AWS_ENDPOINT_URL_STS`, where it is not to be ignored
+    /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>).
+    pub(super) sts_endpoint: Option<String>,
 }
 
 /// What the webhook of workload identity on AKS sets.
@@ -36,6 +39,8 @@ impl Environment {
     /// What `read` knows. A variable without a value is none.
     pub(super) fn from(read: impl Fn(&str) -> Option<OsString>) -> Self {
         let text = |name| read(name)?.into_string().ok().filter(|text| !text.is_empty());
+        let ignored = text("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
+        let ignored = ignored.is_some_and(|text| text.eq_ignore_ascii_case("true"));
         let keys = text("AWS_ACCESS_KEY_ID").zip(text("AWS_SECRET_ACCESS_KEY"));
         Self {
             azure: AzureEnvironment {
@@ -57,6 +62,7 @@ impl Environment {
                     session_token: text("AWS_SESSION_TOKEN").map(Secret::new),
                 }),
             },
+            sts_endpoint: text("AWS_ENDPOINT_URL_STS").filter(|_| !ignored),
         }
     }
 }
@@ -95,6 +101,21 @@ mod tests {
         assert_eq!(web_identity(&[file, role]), Some(expected(Some("value-of-AWS_ROLE_ARN"))));
         assert_eq!(web_identity(&[file]), Some(expected(None)));
         assert_eq!(web_identity(&[role, "AWS_ROLE_SESSION_NAME"]), None);
+    }
+
+    #[test]
+    fn an_endpoint_of_the_environment_can_be_ignored_as_the_sdks_do() {
+        let endpoint = |ignored: &str| {
+            let read = |name: &str| match name {
+                "AWS_ENDPOINT_URL_STS" => Some("https://sts.example".into()),
+                "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS" => Some(ignored.into()),
+                _ => None,
+            };
+            Environment::from(read).sts_endpoint
+        };
+        for (ignored, found) in [("", true), ("false", true), ("true", false), ("True", false)] {
+            assert_eq!(endpoint(ignored).is_some(), found, "{ignored}");
+        }
     }
 
     #[test]

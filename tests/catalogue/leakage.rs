@@ -20,6 +20,8 @@ pub(crate) const LEAKAGE: &[Row] = &[
         By(&[
             "a_key_and_every_telling_part_of_a_token_are_found",
             "other_crates_are_not_heard_below_warn_whatever_is_asked_for",
+            "what_the_sdk_logs_of_answers_is_not_heard",
+            "only_the_date_can_be_seen_in_a_log",
         ]),
     ),
     (

@@ -203,7 +203,17 @@ pub(crate) const HEADERS: &[Row] = &[
         ]),
     ),
     ("H15", "a body that names a service", By(&["table: a body that names another service"])),
-    ("H17", "Bedrock's paths", Waits("SigV4")),
+    (
+        "H17",
+        "Bedrock's paths",
+        By(&[
+            "an_escaped_slash_is_taken_by_those_whose_paths_have_one",
+            "an_arn_that_its_slash_cuts_in_two_is_seen",
+            "what_cannot_be_signed_is_refused_before_a_body_is_asked_for",
+            "envoy_leaves_every_spelling_of_a_model_as_it_is",
+            "the_clients_get_answers",
+        ]),
+    ),
     (
         "H18",
         "request smuggling",

@@ -68,7 +68,20 @@ pub(crate) const TOKENS: &[Row] = &[
     ),
     ("T15", "narrower scopes", By(&["t15_the_scopes_are_those_of_the_answer_else_those_asked_for"])),
     ("T17", "two replicas and one refresh token", Waits("a store that replicas share")),
-    ("T18", "STS", Waits("aws_sigv4")),
+    (
+        "T18",
+        "STS",
+        By(&[
+            "t18_only_a_user_s_keys_may_ask_for_more_than_an_hour_and_only_once",
+            "t18_an_error_names_the_hop_and_nothing_after_it_is_asked",
+            "t18_a_wrong_external_id_is_access_denied",
+            "t18_a_clock_that_is_wrong_is_corrected_once_and_the_end_is_what_was_asked_for",
+            "t18_a_document_type_is_refused_whatever_it_declares",
+            "every_refusal_of_sts_is_classified_and_says_what_to_change",
+            "a_wrong_external_id_a_revoked_hop_and_a_wrong_key_are_told_apart",
+            "a_hop_that_is_revoked_is_named_and_the_last_good_keys_serve_until_their_end",
+        ]),
+    ),
     (
         "T19",
         "a workload's token file",
@@ -81,11 +94,20 @@ pub(crate) const TOKENS: &[Row] = &[
         ]),
     ),
     (
+        "T21",
+        "programs as a source",
+        By(&[
+            "t21_an_executable_source_is_refused_with_a_sentence",
+            "programs_and_sso_are_no_identity_and_nothing_is_run",
+        ]),
+    ),
+    (
         "T22",
         "echoes of what was sent",
         By(&[
             "t22_a_server_that_repeats_what_was_sent_is_not_quoted",
             "t22_no_failure_shows_a_secret_anywhere",
+            "t22_no_failure_of_sts_shows_a_key_anywhere",
         ]),
     ),
     (

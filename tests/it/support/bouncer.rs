@@ -23,6 +23,7 @@ pub(crate) struct Bouncer {
     pub(crate) admin: SocketAddr,
     files: Files,
     log: Log,
+    environment: Vec<(&'static str, String)>,
 }
 
 /// How much it says.
@@ -51,12 +52,22 @@ impl Bouncer {
     }
 
     /// The same with another log.
-    pub(crate) fn begin_with(files: Files, mut config: Value, log: Log) -> Self {
+    pub(crate) fn begin_with(files: Files, config: Value, log: Log) -> Self {
+        Self::begin_in(files, config, log, Vec::new())
+    }
+
+    /// The same with these variables in its environment.
+    pub(crate) fn begin_in(
+        files: Files,
+        mut config: Value,
+        log: Log,
+        environment: Vec<(&'static str, String)>,
+    ) -> Self {
         config["listen"]["grpc"] = json!(["127.0.0.1:0", "unix:grpc.sock"]);
         config["admin"] = json!({"listen": "127.0.0.1:0"});
         files.write("bouncer.yaml", &config.to_string());
-        let (process, grpc, admin) = begin(&files, log);
-        Self { process, grpc, socket: files.path("grpc.sock"), admin, files, log }
+        let (process, grpc, admin) = begin(&files, log, &environment);
+        Self { process, grpc, socket: files.path("grpc.sock"), admin, files, log, environment }
     }
 
     /// Ends it as an operator does and starts another one on the same files. The socket's path stays. `meanwhile` runs after
@@ -66,7 +77,7 @@ impl Bouncer {
         self.process.wait_for("that it drains", |line| (field(line, "message")? == "draining").then_some(()));
         meanwhile();
         assert!(self.process.wait().success(), "a clean drain ends with 0");
-        (self.process, self.grpc, self.admin) = begin(&self.files, self.log);
+        (self.process, self.grpc, self.admin) = begin(&self.files, self.log, &self.environment);
         self.serves();
     }
 
@@ -167,13 +178,18 @@ impl Files {
     }
 }
 
-fn begin(files: &Files, log: Log) -> (Process, SocketAddr, SocketAddr) {
+fn begin(
+    files: &Files,
+    log: Log,
+    environment: &[(&'static str, String)],
+) -> (Process, SocketAddr, SocketAddr) {
     let process = Process::start(
         "bouncer",
         Command::new(env!("CARGO_BIN_EXE_bouncer"))
             .args(["serve", "--log-format", "json", "--config"])
             .arg(files.path("bouncer.yaml"))
-            .env("RUST_LOG", log.filter()),
+            .env("RUST_LOG", log.filter())
+            .envs(environment.iter().map(|(name, value)| (name, value))),
     );
     // Ten thousand entries take their time without optimisation.
     let patience = PATIENCE * 3;

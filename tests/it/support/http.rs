@@ -133,7 +133,7 @@ impl<S: Read + Write> Connection<S> {
 }
 
 /// The first line and the headers of a message.
-pub(super) fn head(stream: &mut impl BufRead) -> io::Result<(String, Vec<(String, String)>)> {
+pub(crate) fn head(stream: &mut impl BufRead) -> io::Result<(String, Vec<(String, String)>)> {
     let first = line(stream)?;
     let mut headers = Vec::new();
     loop {

@@ -29,7 +29,7 @@ pub(crate) use certificates::Certificates;
 pub(crate) use direct::{Direct, endpoint, entry, eventually, new_key};
 pub(crate) use envoy::{Envoy, Version};
 pub(crate) use envoy_config::{Cluster, Front, Grpc, Host, Placement, Route, Tls};
-pub(crate) use http::{Answer, Connection, Request, send};
+pub(crate) use http::{Answer, Connection, Request, head, send};
 pub(crate) use idp::Idp;
 pub(crate) use issuer::Issuer;
 pub(crate) use leaks::Secrets;

@@ -144,6 +144,32 @@ fn the_environments_region_is_for_who_says_none_and_has_to_be_one() {
 }
 
 #[test]
+fn the_environments_sts_is_for_who_names_none_and_has_to_be_a_url_of_sts() {
+    let entry = |rest: &str, endpoint: &'static str| {
+        let text = format!("provider: bedrock\nauth_type: aws_sigv4{rest}");
+        let environment =
+            Environment::from(move |name| (name == "AWS_ENDPOINT_URL_STS").then(|| endpoint.into()));
+        read_in(&text, environment)
+            .map(|mut config| aws(&config.providers.remove(0)).sts_endpoint.as_ref().map(url::Url::to_string))
+    };
+    assert_eq!(entry("", "http://127.0.0.1:5000"), Ok(Some("http://127.0.0.1:5000/".to_owned())));
+    assert_eq!(entry("", ""), Ok(None));
+    let own = "\naws: {sts_endpoint: https://sts.example}";
+    assert_eq!(entry(own, "http://sts.secret-value"), Ok(Some("https://sts.example/".to_owned())));
+    for (wrong, what) in [
+        ("http://sts.secret-value", "$AWS_ENDPOINT_URL_STS is no such URL"),
+        ("sts.secret-value", "$AWS_ENDPOINT_URL_STS is no such URL"),
+        (
+            "https://bedrock-runtime.us-east-1.amazonaws.com",
+            "$AWS_ENDPOINT_URL_STS is another service of AWS",
+        ),
+    ] {
+        let fault = entry("", wrong).unwrap_err().remove(0);
+        assert_eq!((fault.path.as_str(), fault.what.as_ref()), ("providers[0].aws.sts_endpoint", what));
+    }
+}
+
+#[test]
 fn a_region_of_the_environment_has_the_form_that_the_schema_wants() {
     for text in [
         "us-east-1",

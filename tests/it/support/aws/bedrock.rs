@@ -63,6 +63,7 @@ struct Shared {
     expired: Mutex<HashSet<String>>,
     failures: Mutex<VecDeque<Failure>>,
     calls: Mutex<Vec<Call>>,
+    signatures: Mutex<Vec<String>>,
     /// Seconds that its clock is ahead of the machine's.
     ahead: AtomicI64,
     held: AtomicBool,
@@ -121,6 +122,7 @@ impl Bedrock {
             expired: Mutex::default(),
             failures: Mutex::default(),
             calls: Mutex::default(),
+            signatures: Mutex::default(),
             ahead: AtomicI64::new(0),
             held: AtomicBool::new(false),
             late: AtomicBool::new(false),
@@ -213,6 +215,11 @@ impl Bedrock {
         std::mem::take(&mut *self.shared.calls.lock().unwrap())
     }
 
+    /// Good signatures that came, the first of them.
+    pub(crate) fn signatures(&self) -> Vec<String> {
+        self.shared.signatures.lock().unwrap().clone()
+    }
+
     /// How many connections were ever opened.
     pub(crate) fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
@@ -293,6 +300,13 @@ fn serve(stream: impl Read + Write, shared: &Shared) -> Option<()> {
         let request = Arrived { method: &method, target: &target, headers: &headers, body: &body };
         let verdict = shared.verifier.verify(&request, |id| shared.key(id), now as i64);
         let reply = shared.reply(&request, &verdict);
+        if let Ok(verified) = &verdict {
+            let mut signatures = shared.signatures.lock().unwrap();
+            // Each is looked for in everything: some are enough.
+            if signatures.len() < 20 {
+                signatures.push(verified.signature.clone());
+            }
+        }
         let (body_sha256, body_length) = (sha256_hex(&body), body.len());
         let status = reply.status;
         let call = Call { method, target, headers, body_sha256, body_length, verdict, status, at };

@@ -46,6 +46,10 @@ struct Shared {
     failures: Mutex<VecDeque<Failure>>,
     lives: Mutex<Option<i64>>,
     asked: Mutex<Vec<Asked>>,
+    /// When sessions end whose life was shortened, in seconds of Unix time.
+    ends: Mutex<HashMap<String, i64>>,
+    /// Keys of sessions, which do not change.
+    known: Mutex<HashMap<String, Key>>,
     over: AtomicBool,
 }
 
@@ -64,6 +68,8 @@ impl Sts {
             failures: Mutex::default(),
             lives: Mutex::default(),
             asked: Mutex::default(),
+            ends: Mutex::default(),
+            known: Mutex::default(),
             over: AtomicBool::new(false),
         });
         let accepting = Arc::clone(&shared);
@@ -97,6 +103,12 @@ impl Sts {
     /// Credentials that are handed out from now on expire after so many seconds, whatever was asked for.
     pub(crate) fn sessions_live(&self, seconds: i64) {
         *self.shared.lives.lock().unwrap() = Some(seconds);
+    }
+
+    /// Keys as `moto` has them, without the sessions that have ended.
+    pub(crate) fn key_source(&self) -> impl Fn(&str) -> Option<Key> + Send + Sync + use<> {
+        let shared = Arc::clone(&self.shared);
+        move |id| shared.key(id)
     }
 
     /// The next actions are answered so, one each.
@@ -194,7 +206,7 @@ impl Shared {
     /// The same action for `moto`, signed anew with the caller's key: `moto` takes the form in one spelling only.
     fn forward(&self, asked: &mut Asked) -> String {
         let id = asked.access_key_id.clone().unwrap_or_default();
-        let Some(Key { secret, token }) = (self.keys)(&id) else {
+        let Some(Key { secret, token }) = self.key(&id) else {
             panic!("{id} was verified");
         };
         let signer = Signer { key: AccessKey { id, secret, token } };
@@ -205,12 +217,32 @@ impl Shared {
         answer.text()
     }
 
+    fn key(&self, id: &str) -> Option<Key> {
+        if self.has_ended(id) {
+            return None;
+        }
+        let known = self.known.lock().unwrap().get(id).cloned();
+        known.or_else(|| {
+            let key = (self.keys)(id)?;
+            if id.starts_with("ASIA") {
+                self.known.lock().unwrap().insert(id.to_owned(), key.clone());
+            }
+            Some(key)
+        })
+    }
+
+    /// A second is what is cut off when an end is written.
+    fn has_ended(&self, id: &str) -> bool {
+        self.ends.lock().unwrap().get(id).is_some_and(|end| (*end as f64) + 1.0 <= unix_now())
+    }
+
     fn signer(&self, request: &Arrived<'_>) -> Result<String, Failure> {
-        let verdict = self.verifier.verify(request, |id| (self.keys)(id), unix_now() as i64);
+        let verdict = self.verifier.verify(request, |id| self.key(id), unix_now() as i64);
         verdict.map(|verified| verified.access_key_id).map_err(|fault| {
             let kind = match fault {
                 Fault::Missing => "MissingAuthenticationToken",
                 Fault::Incomplete(_) => "IncompleteSignature",
+                Fault::UnknownKey(ref id) if self.has_ended(id) => "ExpiredToken",
                 Fault::UnknownKey(_) | Fault::Token(_) => "InvalidClientTokenId",
                 _ => "SignatureDoesNotMatch",
             };
@@ -256,7 +288,12 @@ impl Shared {
             return text;
         };
         let after = rest.split_once("</Expiration>").map_or("", |(_, after)| after);
-        let until = instant::iso(unix_now() as i64 + lives);
+        let end = unix_now() as i64 + lives;
+        if let Some((_, id)) = text.split_once("<AccessKeyId>") {
+            let id = id.split('<').next().unwrap_or_default();
+            self.ends.lock().unwrap().insert(id.to_owned(), end);
+        }
+        let until = instant::iso(end);
         format!("{before}<Expiration>{until}</Expiration>{after}")
     }
 }

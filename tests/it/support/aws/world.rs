@@ -1,5 +1,6 @@
 //! Everything together for signatures: the identity provider, bouncer, Envoy, and a Bedrock that verifies.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -7,7 +8,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use super::super::bouncer::Files;
+use super::super::bouncer::{Files, Log};
 use super::super::envoy_config::Tls;
 use super::super::{
     Answer, Bouncer, Certificates, Cluster, Envoy, Front, Grpc, Host, Idp, Placement, Request, Route,
@@ -32,6 +33,8 @@ pub(crate) struct SigningSetup {
     pub(crate) front: Box<dyn FnOnce(&mut Front)>,
     /// Changes the whole configuration of Envoy, last of all.
     pub(crate) envoy: Box<dyn FnOnce(&mut Value)>,
+    /// What the server's environment says of AWS.
+    pub(crate) environment: Vec<(&'static str, String)>,
     /// Whether Envoy and Bedrock speak TLS to each other.
     pub(crate) upstream: Option<Arc<Certificates>>,
 }
@@ -61,13 +64,15 @@ impl SigningSetup {
             filter: |_| {},
             front: Box::new(|_| {}),
             envoy: Box::new(|_| {}),
+            environment: Vec::new(),
             upstream: None,
         }
     }
 
     /// Starts it all; the secret `bedrock` has the keys.
     pub(crate) fn start(self) -> SigningWorld {
-        let Self { placement, version, key, configure, filter, front: change, envoy, upstream } = self;
+        let Self { placement, version, key, configure, filter, front: change, envoy, environment, upstream } =
+            self;
         let (idp, secrets, files) = (Idp::shared(), Secrets::default(), Files::new());
         secrets.add(&key.secret);
         key.token.iter().for_each(|token| secrets.add(token));
@@ -95,7 +100,8 @@ impl SigningSetup {
             config["providers"][0]["aws"]["host"] = json!(host);
         }
         configure(&mut config, &files);
-        let bouncer = Bouncer::start(files, config);
+        let bouncer = Bouncer::begin_in(files, config, Log::Everything, environment);
+        bouncer.serves();
         let tls = upstream.as_ref().map(|certificates| (certificates.path(), "localhost".to_owned()));
         let mut front = Front {
             placement,
@@ -163,10 +169,24 @@ impl SigningWorld {
 
     /// Sends a request as `alice`.
     pub(crate) fn ask(&self, request: Request) -> Answer {
-        let request = request.bearer(&self.token("alice")).header("host", "bedrock.llm.example");
+        self.ask_as("alice", request)
+    }
+
+    /// Sends a request as somebody else.
+    pub(crate) fn ask_as(&self, caller: &str, request: Request) -> Answer {
+        let request = request.bearer(&self.token(caller)).header("host", "bedrock.llm.example");
         let answer = send(self.address(), &request);
         self.note(&answer);
         answer
+    }
+
+    /// The audit's events of this kind, in their order, where it is written to `audit.jsonl`.
+    pub(crate) fn events(&self, event: &str) -> Vec<Value> {
+        let text = fs::read_to_string(self.bouncer.files().path("audit.jsonl")).unwrap_or_default();
+        // The last line may be on its way.
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let events = whole.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        events.filter(|one| one["event"] == event).collect()
     }
 
     /// An answer that a case got in another way, for the search for secrets.
@@ -180,6 +200,8 @@ impl Drop for SigningWorld {
         if thread::panicking() {
             return;
         }
+        // A signature is good for five minutes, for whoever has the rest of its request.
+        self.bedrock.signatures().iter().for_each(|signature| self.secrets.add(signature));
         for (place, text) in self.bouncer.everything_visible() {
             self.secrets.check(place, &text);
         }
@@ -187,5 +209,7 @@ impl Drop for SigningWorld {
             self.secrets.check("an answer to a caller", answer);
         }
         self.secrets.check("Envoy's log", &self.front.process.text());
+        let audit = fs::read_to_string(self.bouncer.files().path("audit.jsonl")).unwrap_or_default();
+        self.secrets.check("the audit", &audit);
     }
 }
