@@ -1,8 +1,15 @@
 //! Bedrock: requests that are signed on the way.
 
+mod authz_body;
+mod body_memory;
+mod buffered;
+mod changed_body;
 mod counterparts;
 mod counterparts_sts;
+mod misplaced;
 mod placements;
+mod streamed;
+mod wiring;
 
 use crate::support::aws::AccessKey;
 

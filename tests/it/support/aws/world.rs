@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::super::bouncer::Files;
 use super::super::envoy_config::Tls;
 use super::super::{
-    Answer, Bouncer, Certificates, Cluster, Envoy, Front, Grpc, Host, Idp, Placement, Request, Route,
+    Answer, Bouncer, Certificates, Cluster, Envoy, Front, Grpc, Host, Idp, Log, Placement, Request, Route,
     Secrets, Version, send,
 };
 use super::{AccessKey, Bedrock};
@@ -31,6 +31,8 @@ pub(crate) struct SigningSetup {
     pub(crate) envoy: Box<dyn FnOnce(&mut Value)>,
     /// Whether Envoy and Bedrock speak TLS to each other.
     pub(crate) upstream: Option<Arc<Certificates>>,
+    /// How much bouncer says.
+    pub(crate) log: Log,
 }
 
 /// A running world. When it goes, its secrets are looked for in all that anybody could see.
@@ -59,12 +61,13 @@ impl SigningSetup {
             front: Box::new(|_| {}),
             envoy: Box::new(|_| {}),
             upstream: None,
+            log: Log::Everything,
         }
     }
 
     /// Starts it all; the secret `bedrock` has the keys.
     pub(crate) fn start(self) -> SigningWorld {
-        let Self { placement, version, key, configure, filter, front: change, envoy, upstream } = self;
+        let Self { placement, version, key, configure, filter, front: change, envoy, upstream, log } = self;
         let (idp, secrets, files) = (Idp::shared(), Secrets::default(), Files::new());
         secrets.add(&key.secret);
         key.token.iter().for_each(|token| secrets.add(token));
@@ -92,7 +95,8 @@ impl SigningSetup {
             config["providers"][0]["aws"]["host"] = json!(host);
         }
         configure(&mut config, &files);
-        let bouncer = Bouncer::start(files, config);
+        let bouncer = Bouncer::begin_with(files, config, log);
+        bouncer.serves();
         let tls =
             upstream.as_ref().map(|certificates| (certificates.path(), "localhost".to_owned()));
         let mut front = Front {
