@@ -72,7 +72,9 @@ fn every_body_up_to_the_limit_is_signed_and_nobody_elses_is_asked_for() {
         assert_eq!(answer.status, 200, "{placement:?} {version:?}: {answer:?}");
         let calls = world.bedrock.take();
         assert_eq!((calls[0].body_length, calls[1].body_length), (0, PROMPT.len()));
-        calls.iter().for_each(|call| drop(call.verified()));
+        for call in &calls {
+            call.verified();
+        }
 
         // A byte more is refused before any of it was sent, and before Bedrock hears of it.
         let answer = world.ask(announced(LIMIT + 1));
@@ -86,8 +88,9 @@ fn every_body_up_to_the_limit_is_signed_and_nobody_elses_is_asked_for() {
 fn nothing_that_the_caller_signed_arrives() {
     for (placement, version) in PLACES.iter().flat_map(|place| VERSIONS.map(|version| (*place, version))) {
         let mut setup = SigningSetup::new(placement, version);
-        setup.configure =
-            Box::new(|config, _| config["callers"]["jwt"][0]["token_from"] = json!(["authorization", "x-api-key"]));
+        setup.configure = Box::new(|config, _| {
+            config["callers"]["jwt"][0]["token_from"] = json!(["authorization", "x-api-key"])
+        });
         let world = setup.start();
         let theirs = |request: Request| {
             request

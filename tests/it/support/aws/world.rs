@@ -97,8 +97,7 @@ impl SigningSetup {
         configure(&mut config, &files);
         let bouncer = Bouncer::begin_with(files, config, log);
         bouncer.serves();
-        let tls =
-            upstream.as_ref().map(|certificates| (certificates.path(), "localhost".to_owned()));
+        let tls = upstream.as_ref().map(|certificates| (certificates.path(), "localhost".to_owned()));
         let mut front = Front {
             placement,
             grpc: match version {
