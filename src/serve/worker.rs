@@ -211,9 +211,10 @@ where
         // Rapid reset (RUSTSEC-2024-0003): a peer that resets faster than we answer is cut off.
         .max_pending_accept_reset_streams(Some(RESETS))
         .max_local_error_reset_streams(Some(RESETS))
-        // A wide connection window: h2 counts small DATA frames against it.
-        .initial_connection_window_size(Some(4 << 20))
-        .initial_stream_window_size(Some(1 << 20))
+        // A wide connection window: h2 counts small DATA frames against it. And 128 streams of it fill one: those that wait for
+        // room are not read, and must not keep those that have it from finishing.
+        .initial_connection_window_size(Some(16 << 20))
+        .initial_stream_window_size(Some(128 << 10))
         .keep_alive_interval(Some(Duration::from_secs(60)))
         .keep_alive_timeout(Duration::from_secs(20))
         .serve_connection(TokioIo::new(io), service);

@@ -9,7 +9,7 @@ use envoy_types::pb::envoy::service::ext_proc::v3::processing_response::Response
 use envoy_types::pb::envoy::service::ext_proc::v3::{
     HttpBody, HttpHeaders, HttpTrailers, ProcessingRequest, ProcessingResponse, ProtocolConfiguration,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tonic::Code;
 
 use crate::support::grpc::{Question, Said, Stream, check, process, said};
@@ -19,6 +19,11 @@ const MIB: usize = 1 << 20;
 
 /// A bouncer that signs for `aws`, with room for two bodies of the largest size.
 fn direct() -> Direct {
+    direct_with(json!({"max_body": "1MiB", "body_memory": "2MiB", "stream_idle": "500ms"}))
+}
+
+/// The same with these limits.
+fn direct_with(limits: Value) -> Direct {
     let secret = "a-secret-access-key-of-tests-and-of-no-account";
     let direct = Direct::begin(
         crate::support::Issuer::start(),
@@ -31,7 +36,7 @@ fn direct() -> Direct {
             aws["auth_type"] = json!("aws_sigv4");
             aws["aws"] = json!({"region": "us-east-1"});
             config["providers"].as_array_mut().unwrap().push(aws);
-            config["limits"] = json!({"max_body": "1MiB", "body_memory": "2MiB", "stream_idle": "500ms"});
+            config["limits"] = limits;
         },
     );
     direct.secrets.add(secret);
@@ -173,6 +178,30 @@ async fn a_check_carries_its_body_or_is_refused() {
     assert!(matches!(answer.http_response, Some(HttpResponse::DeniedResponse(_))));
     let setting = "set with_request_body";
     direct.process.wait_for(setting, |line| field(line, "cause")?.contains(setting).then_some(()));
+}
+
+/// Envoy sends bodies of a FULL_DUPLEX filter whether they are read or not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn bodies_that_wait_for_room_do_not_keep_the_others_from_finishing() {
+    let direct = direct_with(json!({"max_body": "1MiB", "body_memory": "1MiB", "patience": "50s"}));
+    let channel = direct.channel().await;
+    let large = vec![b'x'; MIB];
+    let mut first = Stream::open(&channel, &[]).await.unwrap();
+    first.send(in_mode(BodySendMode::FullDuplexStreamed, &question(&direct)));
+    first.phase(body(&large[..1], false));
+    let mut waiting = Vec::new();
+    for _ in 0..32 {
+        let stream = Stream::open(&channel, &[]).await.unwrap();
+        stream.send(in_mode(BodySendMode::FullDuplexStreamed, &question(&direct)));
+        large.chunks(64 << 10).for_each(|part| stream.phase(body(part, false)));
+        waiting.push(stream);
+    }
+    direct.until_metric("bouncer_streams_active", &[], |streams| streams == 33.0);
+    large[1..].chunks(64 << 10).for_each(|part| first.phase(body(part, false)));
+    first.phase(body(b"", true));
+    let answer =
+        tokio::time::timeout(PATIENCE / 4, first.next()).await.expect("it waits for those behind it");
+    assert!(Said::processed(answer.unwrap().unwrap()).authorization().starts_with("AWS4-HMAC-SHA256 "));
 }
 
 /// 100 callers of 1 MiB each, and room for two of them.

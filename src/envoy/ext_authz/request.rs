@@ -36,6 +36,10 @@ struct Shown<'a> {
     text: bool,
     /// Header lines say that there is one.
     announced: bool,
+    /// They say how long it is, be it nothing.
+    measured: bool,
+    /// It was looked at.
+    buffered: bool,
     /// It is cut off.
     partial: bool,
 }
@@ -153,12 +157,20 @@ impl<'a> Shown<'a> {
     /// Takes down what a line says of the body.
     fn note(&mut self, line: Header<'_>) {
         if line.name.eq_ignore_ascii_case("x-envoy-auth-partial-body") {
+            self.buffered = true;
             self.partial |= line.value != b"false";
         } else if line.name.eq_ignore_ascii_case("transfer-encoding")
             || line.name.eq_ignore_ascii_case("content-length")
         {
             self.announced |= line.value != b"0";
+            self.measured = true;
         }
+    }
+
+    /// Whether there may be one that Envoy keeps to itself: it takes `transfer-encoding` off, and HTTP/2 needs no length. The
+    /// methods are those whose body means something (RFC 9110 section 9.3).
+    fn may_be_hidden(&self, method: &str) -> bool {
+        !self.measured && !self.buffered && matches!(method, "POST" | "PUT" | "PATCH")
     }
 
     /// What that is to the request. Only entries that sign ask.
@@ -172,6 +184,9 @@ impl<'a> Shown<'a> {
             )),
             [] if self.announced => Body::Lost(BodyFault::Setting(
                 "Envoy does not send the body: set with_request_body {max_request_bytes, pack_as_bytes: true} on the ext_authz filter",
+            )),
+            [] if self.may_be_hidden(view.method) => Body::Lost(BodyFault::Setting(
+                "Envoy shows neither a body nor a content-length: set with_request_body {max_request_bytes, pack_as_bytes: true} on the ext_authz filter; a caller that sends no body has to say content-length: 0",
             )),
             [] => Body::Empty,
             raw if raw.len() > seen.limit => Body::Lost(BodyFault::TooLarge),

@@ -1,18 +1,25 @@
 //! Bedrock: requests that are signed on the way.
 
 mod attempts;
+mod authz_body;
+mod body_memory;
+mod buffered;
+mod chain;
+mod changed_body;
+mod clients;
 mod clock;
 mod counterparts;
 mod counterparts_sts;
+mod example;
 mod explained;
 mod hosts;
-mod chain;
-mod clients;
-mod example;
 mod identities;
+mod misplaced;
 mod placements;
 mod refusals;
 mod rotation;
+mod streamed;
+mod wiring;
 
 use serde_json::{Value, json};
 

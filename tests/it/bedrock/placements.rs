@@ -1,11 +1,10 @@
 //! Bodies, by placement: what leaves Envoy is what was signed.
 
-use crate::support::aws::{MODEL, SigningSetup, SigningWorld};
-use crate::support::{Placement, Request, Version};
+use serde_json::json;
 
-pub(super) fn converse() -> String {
-    format!("/model/{MODEL}/converse")
-}
+use super::wiring::{converse, with_request_body};
+use crate::support::aws::{SigningSetup, SigningWorld};
+use crate::support::{Placement, Request, Version};
 
 pub(super) const PROMPT: &str = r#"{"messages":[{"role":"user","content":[{"text":"hello"}]}]}"#;
 
@@ -22,10 +21,7 @@ fn what_leaves_is_signed_in_every_placement() {
         }
         let mut setup = SigningSetup::new(Placement::ExtAuthz, version);
         setup.envoy = Box::new(|config| {
-            let filters =
-                &mut config["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]["http_filters"];
-            filters[0]["typed_config"]["with_request_body"] =
-                serde_json::json!({"max_request_bytes": 16 << 20, "pack_as_bytes": true});
+            with_request_body(config, json!({"max_request_bytes": 16 << 20, "pack_as_bytes": true}));
         });
         let world = setup.start();
         let answer = world.ask(Request::post(&converse(), PROMPT));

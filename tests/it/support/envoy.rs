@@ -74,6 +74,16 @@ impl Envoy {
         let value = stats.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
         value.map_or(0, |value| value.parse().unwrap())
     }
+
+    /// Every counter and gauge.
+    pub(crate) fn counters(&self) -> Vec<(String, u64)> {
+        let stats = page(self.admin, "/stats").text();
+        let read = |line: &str| {
+            let (name, value) = line.split_once(": ")?;
+            Some((name.to_owned(), value.parse().ok()?))
+        };
+        stats.lines().filter_map(read).collect()
+    }
 }
 
 fn page(admin: SocketAddr, path: &str) -> Answer {

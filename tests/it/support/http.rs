@@ -14,6 +14,8 @@ pub(crate) struct Request {
     path: Vec<u8>,
     headers: Vec<(Vec<u8>, Vec<u8>)>,
     body: Vec<u8>,
+    /// In chunks without `content-length`, with these trailers.
+    chunked: Option<Vec<(String, String)>>,
 }
 
 /// What came back.
@@ -44,6 +46,7 @@ impl Request {
             path: path.as_ref().to_vec(),
             headers: Vec::new(),
             body: Vec::new(),
+            chunked: None,
         }
     }
 
@@ -66,10 +69,28 @@ impl Request {
         self.header("authorization", format!("Bearer {token}"))
     }
 
+    /// Sends the body in chunks and without `content-length`, with these trailers behind it.
+    pub(crate) fn in_chunks(self, trailers: &[(&str, &str)]) -> Self {
+        let trailers = trailers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Self { chunked: Some(trailers.collect()), ..self }
+    }
+
     fn bytes(&self) -> Vec<u8> {
         let mut bytes = [self.method.as_bytes(), b" ", &self.path, b" HTTP/1.1\r\n"].concat();
         for (name, value) in &self.headers {
             bytes.extend([name, b": ".as_slice(), value, b"\r\n"].concat());
+        }
+        if let Some(trailers) = &self.chunked {
+            bytes.extend(b"transfer-encoding: chunked\r\n\r\n");
+            for chunk in self.body.chunks(7_001) {
+                bytes.extend([format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat());
+            }
+            bytes.extend(b"0\r\n");
+            for (name, value) in trailers {
+                bytes.extend(format!("{name}: {value}\r\n").into_bytes());
+            }
+            bytes.extend(b"\r\n");
+            return bytes;
         }
         if !self.body.is_empty() {
             bytes.extend(format!("content-length: {}\r\n", self.body.len()).into_bytes());
@@ -119,6 +140,16 @@ impl<S: Read + Write> Connection<S> {
     /// # Errors
     /// When the connection ends before the answer does.
     pub(crate) fn send(&mut self, request: &Request) -> io::Result<Answer> {
+        let mut answer = self.begin(request)?;
+        answer.body = body(&mut self.0, &answer.headers)?;
+        Ok(answer)
+    }
+
+    /// The beginning of an answer, without its body.
+    ///
+    /// # Errors
+    /// When the connection ends before the headers do.
+    pub(crate) fn begin(&mut self, request: &Request) -> io::Result<Answer> {
         self.0.get_mut().write_all(&request.bytes())?;
         let (first, headers) = head(&mut self.0)?;
         let status = first
@@ -126,9 +157,16 @@ impl<S: Read + Write> Connection<S> {
             .nth(1)
             .and_then(|status| status.parse().ok())
             .ok_or(io::ErrorKind::InvalidData)?;
-        let mut answer = Answer { status, headers, body: Vec::new() };
-        answer.body = body(&mut self.0, &answer.headers)?;
-        Ok(answer)
+        Ok(Answer { status, headers, body: Vec::new() })
+    }
+
+    /// The next chunk of an answer that comes in chunks; none after the last.
+    ///
+    /// # Errors
+    /// When the connection ends before.
+    pub(crate) fn chunk(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let chunk = chunk(&mut self.0)?;
+        Ok((!chunk.is_empty()).then_some(chunk))
     }
 }
 
@@ -152,20 +190,26 @@ pub(super) fn body(stream: &mut impl BufRead, headers: &[(String, String)]) -> i
     let mut body = Vec::new();
     if of("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
         loop {
-            let size = usize::from_str_radix(&line(stream)?, 16).map_err(|_| io::ErrorKind::InvalidData)?;
-            let start = body.len();
-            body.resize(start + size, 0);
-            stream.read_exact(&mut body[start..])?;
-            line(stream)?;
-            if size == 0 {
+            let chunk = chunk(stream)?;
+            if chunk.is_empty() {
                 return Ok(body);
             }
+            body.extend(chunk);
         }
     }
     let length = of("content-length").map_or(Ok(0), str::parse).map_err(|_| io::ErrorKind::InvalidData)?;
     body.resize(length, 0);
     stream.read_exact(&mut body)?;
     Ok(body)
+}
+
+/// A chunk and the end of its line; the last one is empty.
+fn chunk(stream: &mut impl BufRead) -> io::Result<Vec<u8>> {
+    let size = usize::from_str_radix(&line(stream)?, 16).map_err(|_| io::ErrorKind::InvalidData)?;
+    let mut chunk = vec![0; size];
+    stream.read_exact(&mut chunk)?;
+    line(stream)?;
+    Ok(chunk)
 }
 
 fn line(stream: &mut impl BufRead) -> io::Result<String> {

@@ -8,10 +8,10 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use super::super::bouncer::{Files, Log};
+use super::super::bouncer::Files;
 use super::super::envoy_config::Tls;
 use super::super::{
-    Answer, Bouncer, Certificates, Cluster, Envoy, Front, Grpc, Host, Idp, Placement, Request, Route,
+    Answer, Bouncer, Certificates, Cluster, Envoy, Front, Grpc, Host, Idp, Log, Placement, Request, Route,
     Secrets, Version, send,
 };
 use super::{AccessKey, Bedrock};
@@ -37,6 +37,8 @@ pub(crate) struct SigningSetup {
     pub(crate) environment: Vec<(&'static str, String)>,
     /// Whether Envoy and Bedrock speak TLS to each other.
     pub(crate) upstream: Option<Arc<Certificates>>,
+    /// How much bouncer says.
+    pub(crate) log: Log,
 }
 
 /// A running world. When it goes, its secrets are looked for in all that anybody could see.
@@ -66,13 +68,24 @@ impl SigningSetup {
             envoy: Box::new(|_| {}),
             environment: Vec::new(),
             upstream: None,
+            log: Log::Everything,
         }
     }
 
     /// Starts it all; the secret `bedrock` has the keys.
     pub(crate) fn start(self) -> SigningWorld {
-        let Self { placement, version, key, configure, filter, front: change, envoy, environment, upstream } =
-            self;
+        let Self {
+            placement,
+            version,
+            key,
+            configure,
+            filter,
+            front: change,
+            envoy,
+            environment,
+            upstream,
+            log,
+        } = self;
         let (idp, secrets, files) = (Idp::shared(), Secrets::default(), Files::new());
         secrets.add(&key.secret);
         key.token.iter().for_each(|token| secrets.add(token));
@@ -100,7 +113,7 @@ impl SigningSetup {
             config["providers"][0]["aws"]["host"] = json!(host);
         }
         configure(&mut config, &files);
-        let bouncer = Bouncer::begin_in(files, config, Log::Everything, environment);
+        let bouncer = Bouncer::begin_in(files, config, log, environment);
         bouncer.serves();
         let tls = upstream.as_ref().map(|certificates| (certificates.path(), "localhost".to_owned()));
         let mut front = Front {
