@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::placements::PROMPT;
+use super::wiring::PROMPT;
 use super::wiring::{
     API_KEY, KEYED, KIB, MIB, VERSIONS, beside_an_api_key, buffer, bytes, converse, limited, tells,
     with_request_body,

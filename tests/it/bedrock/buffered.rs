@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::placements::PROMPT;
+use super::wiring::PROMPT;
 use super::wiring::{
     API_KEY, KEYED, KIB, VERSIONS, beside_an_api_key, buffer, bytes, converse, ends_every_stream, limited,
     manager, messages, tells,

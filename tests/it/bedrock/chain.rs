@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::placements::{PROMPT, converse};
+use super::wiring::{PROMPT, converse};
 use crate::support::aws::{Hop, Moto, SigningSetup, SigningWorld, Sts};
 use crate::support::{Host, Load, Placement, Request, Version, eventually, field};
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::placements::PROMPT;
+use super::wiring::PROMPT;
 use super::wiring::{VERSIONS, converse, full_duplex};
 use crate::support::aws::{Fault, SigningSetup};
 use crate::support::{Placement, Request, field};

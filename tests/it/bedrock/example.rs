@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::placements::{PROMPT, converse};
+use super::wiring::{PROMPT, converse};
 use crate::support::aws::{Moto, SigningSetup, SigningWorld, Sts};
 use crate::support::{Idp, Placement, Request, Version, eventually, folder, send};
 

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::placements::{PROMPT, converse};
+use super::wiring::{PROMPT, converse};
 use super::{VERSIONS, virtual_hosts};
 use crate::support::aws::{AccessKey, SigningSetup, SigningWorld};
 use crate::support::{Answer, Placement, Request};

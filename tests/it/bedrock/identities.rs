@@ -4,7 +4,7 @@ mod stubs;
 
 use serde_json::{Value, json};
 
-use super::placements::{PROMPT, converse};
+use super::wiring::{PROMPT, converse};
 use crate::support::aws::{AccessKey, Hop, Moto, SigningSetup, SigningWorld, Sts};
 use crate::support::{Answer, Files, Idp, Placement, Request, Version, eventually, folder, new_key};
 use stubs::{Container, Instance};

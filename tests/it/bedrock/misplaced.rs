@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::placements::PROMPT;
+use super::wiring::PROMPT;
 use super::wiring::{KIB, VERSIONS, buffer, bytes, converse, ends_every_stream, tells};
 use crate::support::aws::SigningSetup;
 use crate::support::{Placement, Request};

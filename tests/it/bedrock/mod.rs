@@ -23,10 +23,9 @@ mod wiring;
 
 use serde_json::{Value, json};
 
+use self::wiring::{VERSIONS, full_duplex};
 use crate::support::aws::AccessKey;
 use crate::support::{Placement, Version};
-
-const VERSIONS: [Version; 2] = [Version::Oldest, Version::Newest];
 
 /// ext_authz sees no responses and no attempts.
 const EXT_PROC: [Placement; 3] = [Placement::Downstream, Placement::Upstream, Placement::Pair];
@@ -57,14 +56,6 @@ fn everywhere() -> impl Iterator<Item = (Version, Placement)> {
 fn virtual_hosts(config: &mut Value) -> &mut Vec<Value> {
     let manager = &mut config["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
     manager["route_config"]["virtual_hosts"].as_array_mut().unwrap()
-}
-
-/// Bodies in pieces that are sent back. The half that only authenticates sees none.
-fn full_duplex(filter: &mut Value) {
-    if filter["metadata_options"]["receiving_namespaces"].is_null() {
-        filter["processing_mode"]["request_body_mode"] = json!("FULL_DUPLEX_STREAMED");
-        filter["processing_mode"]["request_trailer_mode"] = json!("SEND");
-    }
 }
 
 /// The filter is told who vouches for the provider.

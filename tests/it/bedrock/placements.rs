@@ -2,15 +2,13 @@
 
 use serde_json::json;
 
-use super::wiring::{converse, with_request_body};
+use super::wiring::{PROMPT, VERSIONS, converse, with_request_body};
 use crate::support::aws::{SigningSetup, SigningWorld};
-use crate::support::{Placement, Request, Version};
-
-pub(super) const PROMPT: &str = r#"{"messages":[{"role":"user","content":[{"text":"hello"}]}]}"#;
+use crate::support::{Placement, Request};
 
 #[test]
 fn what_leaves_is_signed_in_every_placement() {
-    for version in [Version::Oldest, Version::Newest] {
+    for version in VERSIONS {
         for placement in [Placement::Downstream, Placement::Upstream, Placement::Pair] {
             let world = SigningWorld::of(placement, version);
             let answer = world.ask(Request::post(&converse(), PROMPT));

@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::placements::{PROMPT, converse};
+use super::wiring::{PROMPT, converse};
 use super::{VERSIONS, user};
 use crate::support::aws::{AccessKey, Fault, SigningSetup, SigningWorld};
 use crate::support::{Files, Load, Placement, Request, Version, eventually};

@@ -16,6 +16,8 @@ pub(super) const API_KEY: &str = "bedrock-api-key-of-these-tests";
 
 pub(super) const VERSIONS: [Version; 2] = [Version::Oldest, Version::Newest];
 
+pub(super) const PROMPT: &str = r#"{"messages":[{"role":"user","content":[{"text":"hello"}]}]}"#;
+
 pub(super) fn converse() -> String {
     format!("/model/{MODEL}/converse")
 }
@@ -83,10 +85,12 @@ pub(super) fn with_request_body(config: &mut Value, body: Value) {
     manager(config)["http_filters"][0]["typed_config"]["with_request_body"] = body;
 }
 
-/// FULL_DUPLEX_STREAMED as Envoy wants it.
+/// FULL_DUPLEX_STREAMED as Envoy wants it. The half that only authenticates sees no body.
 pub(super) fn full_duplex(filter: &mut Value) {
-    filter["processing_mode"]["request_body_mode"] = json!("FULL_DUPLEX_STREAMED");
-    filter["processing_mode"]["request_trailer_mode"] = json!("SEND");
+    if filter["metadata_options"]["receiving_namespaces"].is_null() {
+        filter["processing_mode"]["request_body_mode"] = json!("FULL_DUPLEX_STREAMED");
+        filter["processing_mode"]["request_trailer_mode"] = json!("SEND");
+    }
 }
 
 /// The messages that Envoy has sent to bouncer, over all filters.
