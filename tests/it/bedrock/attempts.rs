@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::placements::{PROMPT, converse};
+use super::placements::PROMPT;
+use super::wiring::converse;
 use super::{VERSIONS, full_duplex, user, virtual_hosts};
 use crate::support::aws::{
     AccessKey, Bedrock, Failure, MODEL, PROFILE_ARN, SigningSetup, SigningWorld, unix_of,

@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::placements::{PROMPT, converse};
+use super::placements::PROMPT;
+use super::wiring::converse;
 use crate::support::aws::{Hop, Moto, SigningSetup, SigningWorld, Sts};
 use crate::support::{Host, Load, Placement, Request, Version, eventually, field};
 

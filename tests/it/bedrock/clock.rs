@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::placements::{PROMPT, converse};
+use super::placements::PROMPT;
+use super::wiring::converse;
 use super::{VERSIONS, everywhere, virtual_hosts, with_tls_version};
 use crate::support::aws::{Bedrock, Failure, SigningSetup, SigningWorld, unix_of};
 use crate::support::{Answer, Certificates, Cluster, Host, Placement, Request, Route, Version, field, send};

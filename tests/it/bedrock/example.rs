@@ -5,7 +5,8 @@ use std::fs;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::placements::{PROMPT, converse};
+use super::placements::PROMPT;
+use super::wiring::converse;
 use crate::support::aws::{Moto, SigningSetup, SigningWorld, Sts};
 use crate::support::{Idp, Placement, Request, Version, eventually, folder, send};
 

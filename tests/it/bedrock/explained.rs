@@ -5,7 +5,8 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::placements::{PROMPT, converse};
+use super::placements::PROMPT;
+use super::wiring::converse;
 use super::{VERSIONS, virtual_hosts};
 use crate::support::aws::{AccessKey, SigningSetup, SigningWorld};
 use crate::support::{Answer, Placement, Request};

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::placements::{PROMPT, converse};
+use super::placements::PROMPT;
+use super::wiring::converse;
 use super::{VERSIONS, virtual_hosts};
 use crate::support::aws::{SigningSetup, SigningWorld};
 use crate::support::{Answer, Cluster, Placement, Request, Route, send};

@@ -4,7 +4,8 @@ mod stubs;
 
 use serde_json::{Value, json};
 
-use super::placements::{PROMPT, converse};
+use super::placements::PROMPT;
+use super::wiring::converse;
 use crate::support::aws::{AccessKey, Hop, Moto, SigningSetup, SigningWorld, Sts};
 use crate::support::{Answer, Files, Idp, Placement, Request, Version, eventually, folder, new_key};
 use stubs::{Container, Instance};

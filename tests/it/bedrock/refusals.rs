@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::placements::{PROMPT, converse};
+use super::placements::PROMPT;
+use super::wiring::converse;
 use super::{everywhere, user, with_tls_version};
 use crate::support::aws::{AccessKey, Failure, Hop, Moto, SigningSetup, SigningWorld, Sts};
 use crate::support::{

@@ -5,7 +5,8 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::placements::{PROMPT, converse};
+use super::placements::PROMPT;
+use super::wiring::converse;
 use super::{VERSIONS, user};
 use crate::support::aws::{AccessKey, Fault, SigningSetup, SigningWorld};
 use crate::support::{Files, Load, Placement, Request, Version, eventually};
