@@ -104,12 +104,12 @@ fn the_envoys_take_every_bootstrap_and_filter_of_deploy() {
         .chain(["deploy/demo/envoy.yaml".to_owned()])
         .map(|file| (file.clone(), read(&file)))
         .collect();
-    assert_eq!(bootstraps.len(), 7, "{:?}", bootstraps.iter().map(|(file, _)| file).collect::<Vec<_>>());
+    assert_eq!(bootstraps.len(), 11, "{:?}", bootstraps.iter().map(|(file, _)| file).collect::<Vec<_>>());
     bootstraps.extend(embedded("envoy.yaml"));
     let filter =
         documents("deploy/istio/ext-proc.yaml")[0]["spec"]["configPatches"][0]["patch"]["value"].clone();
     bootstraps.push(("deploy/istio/ext-proc.yaml".to_owned(), around(filter)));
-    assert_eq!(bootstraps.len(), 9);
+    assert_eq!(bootstraps.len(), 13);
 
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let certificates = certificates(folder.path());
