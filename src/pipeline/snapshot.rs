@@ -1,4 +1,4 @@
-//! Everything a request is decided with, swapped as a whole: a request sees one snapshot from start to end.
+//! Everything a request is decided with, swapped as a whole: each decision sees one snapshot from start to end.
 
 use std::sync::Arc;
 

@@ -81,6 +81,13 @@ impl Material {
             .map(|(_, value)| value)
     }
 
+    /// The first of `keys` that is there and empty: what should have been written there is missing.
+    #[must_use]
+    pub fn blank(&self, keys: &[&'static str]) -> Option<&'static str> {
+        let blank = self.fields.iter().filter(|(_, value)| value.expose().is_empty());
+        blank.map(|(name, _)| *name).find(|name| keys.contains(name))
+    }
+
     /// The same without `key`, to compare what else changed.
     #[must_use]
     pub fn without(&self, key: &str) -> Self {

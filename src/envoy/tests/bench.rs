@@ -70,6 +70,24 @@ impl Body for Sent {
 
 impl Bench {
     pub(super) fn new(limits: Limits, feedback: Feedback) -> Self {
+        let metrics = Arc::new(Metrics::new(labels()));
+        let (generation, signer) = Self::generation(&limits, feedback, "mesh", &metrics);
+        let current = Arc::new(Current::new(generation, PausedClock::new(), metrics, limits));
+        Self { current, signer }
+    }
+
+    /// From now on the configuration takes callers of the mesh `domain` only.
+    pub(super) fn trusts(&self, domain: &str) {
+        let (limits, metrics) = (self.current.limits(), self.current.metrics());
+        self.current.replace(Self::generation(limits, Feedback::Off, domain, metrics).0);
+    }
+
+    fn generation(
+        limits: &Limits,
+        feedback: Feedback,
+        domain: &str,
+        metrics: &Metrics,
+    ) -> (Generation, Signer) {
         let provider = |name: &str, kind, auth| Provider {
             name: Arc::from(name),
             kind,
@@ -106,7 +124,7 @@ impl Bench {
         });
         let mtls = MtlsSettings {
             from: CertificateSource::Attributes,
-            trust_domains: vec![TrustDomain::parse("mesh").unwrap()],
+            trust_domains: vec![TrustDomain::parse(domain).unwrap()],
         };
         let callers =
             Arc::new(Callers::new(CallersSettings { mtls: Some(mtls), ..CallersSettings::default() }));
@@ -121,10 +139,7 @@ impl Bench {
             max_body: limits.max_body,
             on_no_provider: OnNoProvider::Deny,
         };
-        let metrics = Arc::new(Metrics::new(labels()));
-        let generation = Generation::new(snapshot, spawn_key_sets(callers, Http::new().unwrap()), &metrics);
-        let current = Arc::new(Current::new(generation, PausedClock::new(), metrics, limits));
-        Self { current, signer }
+        (Generation::new(snapshot, spawn_key_sets(callers, Http::new().unwrap()), metrics), signer)
     }
 
     /// With a small budget, so that its end is soon reached.

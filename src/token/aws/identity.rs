@@ -34,6 +34,9 @@ pub(super) struct Identity {
     pub(super) role: Option<Role>,
 }
 
+/// What names an identity that is not the machine's.
+const NAMED: [&str; 3] = ["access_key_id", "secret_access_key", "web_identity_token_file"];
+
 impl Identity {
     /// What `material` names. Without a secret it is the machine's.
     ///
@@ -59,6 +62,8 @@ impl Identity {
                 other: "web_identity_token_file",
             }),
             (None, Some(token_file), Some(role)) => Ok(web_identity(settings, role, token_file, None)),
+            // Who fills the secret meant another identity than the machine's.
+            (None, None, Some(_)) if let Some(blank) = material.blank(&NAMED) => Err(material.lacks(blank)),
             (None, None, Some(role)) => Ok(match own_web_identity(settings, &role) {
                 Some(WebIdentity { token_file, session_name, .. }) => {
                     web_identity(settings, role, token_file.clone(), session_name.clone())

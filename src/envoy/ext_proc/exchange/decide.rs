@@ -136,8 +136,14 @@ impl Exchange {
 
     /// A body is over, in one way or another.
     pub(super) fn with_body(&self, body: Incoming) -> Result<Next, Status> {
-        // From here on the caller waits for us again, and the signature is of this moment.
-        self.ask(Asked { since: self.current.now(), ..body.finish() })
+        // From here on the caller waits for us again, and the signature is of this moment. So is what it is decided with: the
+        // caller says how long a body takes, and must not outlast a policy or an entry that is gone.
+        let asked = Asked { since: self.current.now(), ..body.finish() };
+        self.ask(match asked.seen {
+            Seen::Whole { .. } => Asked { generation: self.current.generation(), ..asked },
+            // Refused in any case, by who asked for the body.
+            Seen::Fault(_) | Seen::Nothing => asked,
+        })
     }
 
     /// Nobody is asked for a body before there is room for it.
@@ -248,7 +254,15 @@ impl Exchange {
             Outcome::Verified { facts, mutation } => {
                 Next::reply(go_on(&mutation, Some(&facts)), State::Answered)
             }
-            Outcome::Pass => Next::reply(go_on(&HeaderMutation::default(), None), State::Answered),
+            Outcome::Pass => {
+                let nothing = HeaderMutation::default();
+                let reply = match self.place(asked) {
+                    Place::Headers | Place::Duplex => go_on(&nothing, None),
+                    // Nobody's any more; what the caller sent as proof is off.
+                    Place::Body => go_on_with_body(&nothing),
+                };
+                Next::reply(reply, State::Answered)
+            }
             Outcome::Refuse(refusal) => {
                 let denied = Denied::new(&refusal, told.request_id);
                 Next::reply(refuse(denied, refusal.cause.code().as_str()), State::Over)

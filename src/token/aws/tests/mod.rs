@@ -63,6 +63,10 @@ async fn half_an_identity_and_two_of_them_are_faults() {
             lacks("access_key_id with secret_access_key, role_arn, web_identity_token_file"),
         ),
         (&[file], lacks("role_arn")),
+        // What was left out by whoever fills the secret is no word for the machine.
+        (&[("access_key_id", ""), ("secret_access_key", ""), arn], lacks("access_key_id")),
+        (&[("secret_access_key", ""), arn], lacks("secret_access_key")),
+        (&[("web_identity_token_file", ""), arn], lacks("web_identity_token_file")),
         (&[("external_id", "ab")], lacks("role_arn")),
         (&[id, key, ("session_name", "ab")], lacks("role_arn")),
         (

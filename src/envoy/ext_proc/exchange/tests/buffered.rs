@@ -58,6 +58,21 @@ async fn the_signature_is_of_the_moment_at_which_the_body_is_there() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_may_not_call_any_more_when_the_body_is_there_gets_no_signature() {
+    for mode in [0, DUPLEX] {
+        let bench = Bench::small();
+        let mut call = bench.asked(&in_mode(mode, headers("aws", &[]))).await;
+        match mode {
+            DUPLEX => assert!(call.ready().await.is_none()),
+            _ => assert_eq!(call.said().await, stripped()),
+        }
+        bench.trusts("another");
+        call.body(b"late", true);
+        assert_eq!(call.said().await, Said::Refused(403, "forbidden".to_owned()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_body_that_is_not_the_whole_one_is_refused() {
     let bench = Bench::small();
     let wrong = Said::Refused(400, "invalid_request".to_owned());
