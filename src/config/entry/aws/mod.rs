@@ -1,7 +1,6 @@
 //! `aws_sigv4`: what is signed, and the roles that are assumed for it. Which identity it begins with, the secret says; without
 //! one, the machine.
 
-mod region;
 mod roles;
 mod signing;
 mod tags;
@@ -12,7 +11,7 @@ use crate::config::environment::Environment;
 use crate::config::place::At;
 use crate::config::raw;
 use crate::config::wire::{URLS, parse, url};
-use crate::credential::aws_host;
+use crate::credential::{aws_host, aws_partition};
 use crate::provider::ProviderKind;
 use crate::token::{AwsEnvironment, AwsSettings};
 use roles::Base;
@@ -40,7 +39,7 @@ pub(super) fn aws(
     let roles = own.and_then(|own| own.roles.as_ref());
     let by_host = signing.host.as_deref().and_then(aws_host);
     let region = signing.region.as_deref().or(by_host.as_ref().map(|host| &*host.region));
-    let partition = region.map(region::partition);
+    let partition = region.map(aws_partition);
     AwsSettings {
         name: name.to_owned(),
         sts_endpoint,

@@ -170,6 +170,23 @@ fn the_environments_sts_is_for_who_names_none_and_has_to_be_a_url_of_sts() {
 }
 
 #[test]
+fn the_beginning_of_a_host_is_not_taken_for_the_name_of_its_service() {
+    for (service, name) in [
+        ("bedrock-runtime", Some("bedrock")),
+        ("bedrock-data-automation", Some("bedrock")),
+        ("bedrock-agentcore-control", Some("bedrock-agentcore")),
+        ("bedrock", None),
+        ("bedrock-mantle", None),
+        ("execute-api", None),
+        ("lambda", None),
+    ] {
+        let told = name.map(|name| format!("is how its hosts begin, and its name in a signature is {name}"));
+        let found = faults_with(&format!("{{service: {service}}}")).into_iter().map(|(_, what)| what).next();
+        assert_eq!(found, told, "{service}");
+    }
+}
+
+#[test]
 fn a_region_of_the_environment_has_the_form_that_the_schema_wants() {
     for text in [
         "us-east-1",
