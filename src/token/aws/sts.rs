@@ -63,7 +63,6 @@ impl Sts {
             .or(secret)
             .or(host.as_ref().map(|host| &*host.region))
             .or(settings.signing.ambient_region.as_deref())
-            .or(settings.environment.region.as_deref())
             .filter(|region| is_valid_region(region))?
             .to_owned();
         let url = match own {

@@ -4,10 +4,10 @@ use super::*;
 use crate::base::Clock as _;
 use crate::cache::{Failure as _, Retry};
 use crate::credential::SigningSettings;
+use crate::token::Fault;
 use crate::token::aws::testing::{FakeSts, NOW, ROLE_A, USER, clock, outward, role};
 use crate::token::aws::{source, testing};
 use crate::token::stub::{Reply, material, obtain};
-use crate::token::{AwsEnvironment, Fault};
 
 fn settings(region: Option<&str>, endpoint: Option<&str>, machine: Option<&str>) -> AwsSettings {
     AwsSettings {
@@ -19,7 +19,7 @@ fn settings(region: Option<&str>, endpoint: Option<&str>, machine: Option<&str>)
         },
         sts_endpoint: endpoint.map(|url| Url::parse(url).unwrap()),
         roles: Vec::new(),
-        environment: AwsEnvironment { region: machine.map(str::to_owned), ..AwsEnvironment::default() },
+        web_identity: None,
     }
 }
 
