@@ -20,7 +20,7 @@ use aws_sigv4::sign::v4::SigningParams;
 use aws_smithy_runtime_api::client::identity::Identity;
 use bouncer::base::{Clock, Now, Secret, SystemClock, UnixTime};
 use bouncer::credential::{AwsKeys, BEDROCK_RUNTIME, ClockSkews, Signer, SigningSettings};
-use bouncer::request::{Body, EnvoyFacts, Half, NoMetadata, PeerFacts, RequestView, SetHeader};
+use bouncer::request::{Body, EnvoyFacts, Half, RequestView, SetHeader};
 use smallvec::SmallVec;
 
 #[global_allocator]
@@ -107,15 +107,7 @@ impl Ours {
 
     /// What the server has read when it comes to sign.
     fn view<'a>(&self, body: &'a [u8]) -> RequestView<'a> {
-        let envoy = EnvoyFacts {
-            named_provider: None,
-            cluster: None,
-            route: None,
-            metadata: &NoMetadata,
-            peer: PeerFacts::default(),
-            upstream: true,
-            verified: None,
-        };
+        let envoy = EnvoyFacts { upstream: true, ..EnvoyFacts::default() };
         RequestView {
             method: "POST",
             authority: HOST,

@@ -11,6 +11,7 @@ use crate::token::{AwsEnvironment, WebIdentity};
 pub(super) struct Environment {
     pub(super) azure: AzureEnvironment,
     pub(super) aws: AwsEnvironment,
+    pub(super) web_identity: Option<WebIdentity>,
     /// `AWS_ENDPOINT_URL_STS`, where it is not to be ignored
     /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>).
     pub(super) sts_endpoint: Option<String>,
@@ -51,17 +52,17 @@ impl Environment {
             },
             aws: AwsEnvironment {
                 region: text("AWS_REGION").or_else(|| text("AWS_DEFAULT_REGION")),
-                web_identity: text("AWS_WEB_IDENTITY_TOKEN_FILE").map(|token_file| WebIdentity {
-                    role_arn: text("AWS_ROLE_ARN"),
-                    token_file: token_file.into(),
-                    session_name: text("AWS_ROLE_SESSION_NAME"),
-                }),
                 keys: keys.map(|(access_key_id, secret_access_key)| AwsKeys {
                     access_key_id,
                     secret_access_key: Secret::new(secret_access_key),
                     session_token: text("AWS_SESSION_TOKEN").map(Secret::new),
                 }),
             },
+            web_identity: text("AWS_WEB_IDENTITY_TOKEN_FILE").map(|token_file| WebIdentity {
+                role_arn: text("AWS_ROLE_ARN"),
+                token_file: token_file.into(),
+                session_name: text("AWS_ROLE_SESSION_NAME"),
+            }),
             sts_endpoint: text("AWS_ENDPOINT_URL_STS").filter(|_| !ignored),
         }
     }
@@ -90,7 +91,7 @@ mod tests {
     fn a_web_identity_has_its_file_and_perhaps_a_role() {
         let web_identity = |with: &[&str]| {
             let read = |name: &str| with.contains(&name).then(|| format!("value-of-{name}").into());
-            Environment::from(read).aws.web_identity
+            Environment::from(read).web_identity
         };
         let (file, role) = ("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN");
         let expected = |role_arn: Option<&str>| WebIdentity {

@@ -10,8 +10,7 @@ pub use attach::{Attached, attach, strip};
 pub use bearer::{Bearer, BearerError};
 pub use sigv4::{
     AwsHost, AwsKeys, BEDROCK_RUNTIME, ClockReading, ClockSkews, ClockVerdict, Signed, Signer, SigningError,
-    SigningSettings, access_key_id_of, aws_host, default_host, is_valid_host, is_valid_region,
-    is_valid_service,
+    SigningSettings, access_key_id_of, aws_host, aws_partition, default_host, is_valid_region, signing_name,
 };
 pub use sigv4::{
     CanonicalRequest, Explanation, ShownRequest, StringToSign, amz_date, shown_header, shown_query,

@@ -10,7 +10,7 @@ use crate::identity::{
     Algorithm, CertificateError, CertificateSource, MtlsSettings, PrincipalKind, SpiffeId, SpiffeIdError,
     TrustDomain,
 };
-use crate::request::{EnvoyFacts, Half, Headers, NoMetadata, PeerFacts};
+use crate::request::{EnvoyFacts, Half, Headers, PeerFacts};
 
 const HEADER: &str = r#"{"alg":"ES256","kid":"a","typ":"at+jwt"}"#;
 const AGENT: &str = "spiffe://mesh.example/ns/prod/sa/agent";
@@ -65,13 +65,8 @@ fn ask(
         [(":method", b"POST"), (":authority", b"a"), (":path", b"/v1?access_token=x")];
     let lines = lines.iter().map(|(name, value)| (*name, value.as_bytes()));
     let envoy = EnvoyFacts {
-        named_provider: None,
-        cluster: None,
-        route: None,
-        metadata: &NoMetadata,
         peer: PeerFacts { mtls: uri_san.map(|_| true), uri_san, ..PeerFacts::default() },
-        upstream: false,
-        verified: None,
+        ..EnvoyFacts::default()
     };
     let headers: Headers<'_> = pseudo.into_iter().chain(lines).collect();
     let view = RequestView::new(headers, envoy, Half::Whole).unwrap();
@@ -354,10 +349,7 @@ proptest! {
         bytes[at] = byte;
         prop_assume!(bytes != good.as_bytes());
         let lines: [(&str, &[u8]); 4] = [(":method", b"POST"), (":authority", b"a"), (":path", b"/"), ("x-api-key", &bytes)];
-        let envoy = EnvoyFacts {
-            named_provider: None, cluster: None, route: None, metadata: &NoMetadata,
-            peer: PeerFacts::default(), upstream: false, verified: None,
-        };
+        let envoy = EnvoyFacts::default();
         let view = RequestView::new(lines.into_iter().collect(), envoy, Half::Whole).unwrap();
         prop_assert!(callers.authenticate(&view, Presented::Any, NOW).is_err());
     }

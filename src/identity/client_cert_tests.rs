@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::identity::testing::NOW;
-use crate::request::{EnvoyFacts, Half, Headers, NoMetadata};
+use crate::request::{EnvoyFacts, Half, Headers};
 
 const GOOD: &str = "spiffe://mesh.example/ns/prod/sa/agent";
 
@@ -16,15 +16,7 @@ fn check(
     let pseudo: [(&str, &[u8]); 3] = [(":method", b"POST"), (":authority", b"a"), (":path", b"/")];
     let headers: Headers<'_> =
         pseudo.into_iter().chain(lines.iter().map(|line| (XFCC, line.as_bytes()))).collect();
-    let envoy = EnvoyFacts {
-        named_provider: None,
-        cluster: None,
-        route: None,
-        metadata: &NoMetadata,
-        peer: peer.clone(),
-        upstream: false,
-        verified: None,
-    };
+    let envoy = EnvoyFacts { peer: peer.clone(), ..EnvoyFacts::default() };
     let view = RequestView::new(headers, envoy, Half::Whole).unwrap();
     let trust_domains =
         ["mesh.example", "other.example"].map(|name| TrustDomain::parse(name).unwrap()).to_vec();

@@ -12,7 +12,7 @@ use crate::identity::{Algorithm, Callers, CallersSettings, CertificateSource, Mt
 use crate::pipeline::Code;
 use crate::policy::MfaRule;
 use crate::provider::{AuthType, Catalog, Glob, Match, ProviderKind};
-use crate::request::{EnvoyFacts, Headers, NoMetadata, PeerFacts, RequestError};
+use crate::request::{EnvoyFacts, Headers, PeerFacts, RequestError};
 use crate::token::{Slot, Store, Unavailable};
 
 const KEY: &str = "sk-the-providers-own";
@@ -99,15 +99,8 @@ fn view(asked: Asked<'_>) -> RequestView<'_> {
     let headers: Headers<'_> =
         pseudo.iter().chain(asked.lines).map(|(name, value)| (*name, value.as_bytes())).collect();
     let peer = PeerFacts { mtls: asked.spiffe.map(|_| true), uri_san: asked.spiffe, ..PeerFacts::default() };
-    let envoy = EnvoyFacts {
-        named_provider: None,
-        cluster: asked.cluster,
-        route: None,
-        metadata: &NoMetadata,
-        peer,
-        upstream: asked.upstream,
-        verified: None,
-    };
+    let envoy =
+        EnvoyFacts { cluster: asked.cluster, peer, upstream: asked.upstream, ..EnvoyFacts::default() };
     RequestView::new(headers, envoy, asked.half).unwrap()
 }
 

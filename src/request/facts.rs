@@ -75,6 +75,21 @@ pub struct EnvoyFacts<'a> {
     pub verified: Option<VerifiedFacts>,
 }
 
+/// Nothing: what is read off the wire names every field all the same, so that a new one is not forgotten.
+impl Default for EnvoyFacts<'_> {
+    fn default() -> Self {
+        Self {
+            named_provider: None,
+            cluster: None,
+            route: None,
+            metadata: &NoMetadata,
+            peer: PeerFacts::default(),
+            upstream: false,
+            verified: None,
+        }
+    }
+}
+
 impl MetadataLookup for NoMetadata {
     fn lookup(&self, _: MetadataSource, _: &str, _: &str) -> Option<Cow<'_, str>> {
         None

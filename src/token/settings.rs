@@ -213,11 +213,9 @@ pub struct AwsEnvironment {
     pub region: Option<String>,
     /// The keys, where both are there.
     pub keys: Option<AwsKeys>,
-    /// `AWS_WEB_IDENTITY_TOKEN_FILE` and what belongs to it, as EKS sets it for a service account (IRSA).
-    pub web_identity: Option<WebIdentity>,
 }
 
-/// A role for a token that somebody else keeps fresh in a file.
+/// A role for a token that somebody else keeps fresh in a file, as EKS sets it for a service account (IRSA).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WebIdentity {
     /// `AWS_ROLE_ARN`.
@@ -239,8 +237,8 @@ pub struct AwsSettings {
     pub sts_endpoint: Option<Url>,
     /// Assumed one after the other.
     pub roles: Vec<Role>,
-    /// What the environment says.
-    pub environment: AwsEnvironment,
+    /// What the environment says of the pod's own identity.
+    pub web_identity: Option<WebIdentity>,
 }
 
 /// A role to assume (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).

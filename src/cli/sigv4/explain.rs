@@ -19,9 +19,7 @@ use super::told::unix;
 use crate::base::{Clock as _, Now, Secret, SystemClock, UnixTime, printable};
 use crate::config::{self, Config, CredentialSettings, report};
 use crate::credential::{AwsKeys, Explanation, Signer, SigningError, SigningSettings};
-use crate::request::{
-    Body, BodyFault, EnvoyFacts, Half, Headers, NoMetadata, PayloadHash, PeerFacts, RequestView,
-};
+use crate::request::{Body, BodyFault, EnvoyFacts, Half, Headers, PayloadHash, RequestView};
 use crate::telemetry::harden;
 use crate::token::Grant;
 
@@ -150,15 +148,7 @@ fn explain(
         authority: &request.authority,
         raw_path: &request.raw_path,
         headers,
-        envoy: EnvoyFacts {
-            named_provider: None,
-            cluster: None,
-            route: None,
-            metadata: &NoMetadata,
-            peer: PeerFacts::default(),
-            upstream: false,
-            verified: None,
-        },
+        envoy: EnvoyFacts::default(),
         half: Half::Whole,
         body: match &request.body {
             GivenBody::Bytes(bytes) if bytes.is_empty() => Body::Empty,

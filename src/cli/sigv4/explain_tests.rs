@@ -9,7 +9,7 @@ use super::super::Command;
 use super::*;
 use crate::cache::Policy;
 use crate::cli::Cli;
-use crate::token::{AwsEnvironment, AwsSettings, ClientTls, TokenSettings};
+use crate::token::{AwsSettings, ClientTls, TokenSettings};
 
 fn cases() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sigv4");
@@ -107,7 +107,7 @@ fn an_entry_gives_its_own_settings_and_one_that_does_not_sign_is_refused() {
             signing: signing.clone(),
             sts_endpoint: None,
             roles: Vec::new(),
-            environment: AwsEnvironment::default(),
+            web_identity: None,
         }),
         policy: Policy::default(),
         tls: ClientTls::default(),

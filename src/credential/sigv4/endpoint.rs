@@ -20,6 +20,8 @@ pub const BEDROCK_RUNTIME: &str = "bedrock-runtime";
 
 /// A part of AWS with its own names.
 struct Partition {
+    /// Its name in ARNs.
+    name: &'static str,
     /// How the names of its regions begin.
     regions: &'static [&'static str],
     suffix: &'static str,
@@ -47,17 +49,43 @@ pub(super) const MANTLE: &str = "bedrock-mantle";
 /// The commercial one is looked at first, and has the regions that none of the others has.
 const PARTITIONS: [Partition; 8] = [
     Partition {
+        name: "aws",
         regions: &["us-", "eu-", "ap-", "sa-", "ca-", "me-", "af-", "il-", "mx-"],
         suffix: "amazonaws.com",
         dual_stack: "api.aws",
     },
-    Partition { regions: &["cn-"], suffix: "amazonaws.com.cn", dual_stack: "api.amazonwebservices.com.cn" },
-    Partition { regions: &["us-gov-"], suffix: "amazonaws.com", dual_stack: "api.aws" },
-    Partition { regions: &["us-iso-"], suffix: "c2s.ic.gov", dual_stack: "api.aws.ic.gov" },
-    Partition { regions: &["us-isob-"], suffix: "sc2s.sgov.gov", dual_stack: "api.aws.scloud" },
-    Partition { regions: &["us-isof-"], suffix: "csp.hci.ic.gov", dual_stack: "api.aws.hci.ic.gov" },
-    Partition { regions: &["eu-isoe-"], suffix: "cloud.adc-e.uk", dual_stack: "api.cloud-aws.adc-e.uk" },
-    Partition { regions: &["eusc-"], suffix: "amazonaws.eu", dual_stack: "api.amazonwebservices.eu" },
+    Partition {
+        name: "aws-cn",
+        regions: &["cn-"],
+        suffix: "amazonaws.com.cn",
+        dual_stack: "api.amazonwebservices.com.cn",
+    },
+    Partition { name: "aws-us-gov", regions: &["us-gov-"], suffix: "amazonaws.com", dual_stack: "api.aws" },
+    Partition { name: "aws-iso", regions: &["us-iso-"], suffix: "c2s.ic.gov", dual_stack: "api.aws.ic.gov" },
+    Partition {
+        name: "aws-iso-b",
+        regions: &["us-isob-"],
+        suffix: "sc2s.sgov.gov",
+        dual_stack: "api.aws.scloud",
+    },
+    Partition {
+        name: "aws-iso-f",
+        regions: &["us-isof-"],
+        suffix: "csp.hci.ic.gov",
+        dual_stack: "api.aws.hci.ic.gov",
+    },
+    Partition {
+        name: "aws-iso-e",
+        regions: &["eu-isoe-"],
+        suffix: "cloud.adc-e.uk",
+        dual_stack: "api.cloud-aws.adc-e.uk",
+    },
+    Partition {
+        name: "aws-eusc",
+        regions: &["eusc-"],
+        suffix: "amazonaws.eu",
+        dual_stack: "api.amazonwebservices.eu",
+    },
 ];
 
 /// Reads `host`, in any case, with or without a port and the dot of the root. None for a host that is not a regional endpoint
@@ -81,17 +109,23 @@ pub fn aws_host(host: &str) -> Option<AwsHost<'_>> {
 /// The host of `prefix` in `region`, as SDKs make it.
 #[must_use]
 pub fn default_host(prefix: &str, region: &str) -> String {
-    let partition = partition(region);
-    let suffix = match (prefix, partition) {
+    // A region that is newer than this table is most likely a commercial one.
+    let suffix = match (prefix, partition(region)) {
         (MANTLE, partition) => partition.map_or("api.aws", |partition| partition.dual_stack),
-        // A region that is newer than this table is most likely a commercial one.
         (_, partition) => partition.map_or("amazonaws.com", |partition| partition.suffix),
     };
     format!("{prefix}.{region}.{suffix}")
 }
 
+/// The partition that `region` lies in, as ARNs name it: neither credentials nor roles lead out of it.
+#[must_use]
+pub fn aws_partition(region: &str) -> &'static str {
+    partition(region).map_or("aws", |partition| partition.name)
+}
+
 /// The name that is signed for an endpoint prefix.
-pub(super) fn signing_name(prefix: &str) -> Option<&'static str> {
+#[must_use]
+pub fn signing_name(prefix: &str) -> Option<&'static str> {
     SERVICES.iter().find(|(known, _)| *known == prefix).map(|(_, name)| *name)
 }
 
@@ -105,16 +139,8 @@ pub fn is_valid_region(region: &str) -> bool {
         && !region.ends_with('-')
 }
 
-/// Whether `service` can stand in a credential scope.
-#[must_use]
-pub fn is_valid_service(service: &str) -> bool {
-    (1..=64).contains(&service.len())
-        && service.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
-}
-
 /// Whether `host` is a name or an address, with a port or without.
-#[must_use]
-pub fn is_valid_host(host: &str) -> bool {
+pub(super) fn is_valid_host(host: &str) -> bool {
     let (name, port) = match host.rsplit_once(':') {
         Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
         _ => (host, None),

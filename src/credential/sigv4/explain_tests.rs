@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::base::{Clock as _, ManualClock, UnixTime};
 use crate::credential::{AwsKeys, BEDROCK_RUNTIME, SigningSettings};
-use crate::request::{EnvoyFacts, Half, NoMetadata, PeerFacts};
+use crate::request::{EnvoyFacts, Half};
 
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
@@ -48,15 +48,7 @@ proptest! {
         let settings =
             SigningSettings { region, ambient_region, endpoint_prefix: Some(BEDROCK_RUNTIME), ..SigningSettings::default() };
         let signer = Signer::new(keys, None, Arc::new(settings));
-        let envoy = EnvoyFacts {
-            named_provider: None,
-            cluster: None,
-            route: None,
-            metadata: &NoMetadata,
-            peer: PeerFacts::default(),
-            upstream: false,
-            verified: None,
-        };
+        let envoy = EnvoyFacts::default();
         let view = RequestView {
             method: &method,
             authority: &host,

@@ -15,7 +15,7 @@ pub use canonical_request::{
 };
 pub use clocks::{ClockReading, ClockSkews, ClockVerdict};
 pub use endpoint::{
-    AwsHost, BEDROCK_RUNTIME, aws_host, default_host, is_valid_host, is_valid_region, is_valid_service,
+    AwsHost, BEDROCK_RUNTIME, aws_host, aws_partition, default_host, is_valid_region, signing_name,
 };
 pub use explain::Explanation;
 pub use keys::AwsKeys;

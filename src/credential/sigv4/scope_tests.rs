@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::base::Secret;
 use crate::credential::{AwsKeys, BEDROCK_RUNTIME, SigningSettings};
-use crate::request::{Body, EnvoyFacts, Headers, NoMetadata, PeerFacts};
+use crate::request::{Body, EnvoyFacts, Headers};
 
 const US: &str = "bedrock-runtime.us-east-1.amazonaws.com";
 const GATEWAY: &str = "llm.example";
@@ -47,15 +47,7 @@ fn scope_with(
     authority: &str,
     headers: &[(&str, &str)],
 ) -> Result<[String; 3], SigningError> {
-    let envoy = EnvoyFacts {
-        named_provider: None,
-        cluster: None,
-        route: None,
-        metadata: &NoMetadata,
-        peer: PeerFacts::default(),
-        upstream: matches!(at, At::Upstream),
-        verified: None,
-    };
+    let envoy = EnvoyFacts { upstream: matches!(at, At::Upstream), ..EnvoyFacts::default() };
     let half = if matches!(at, At::UpstreamHalf) { Half::Upstream } else { Half::Whole };
     let headers: Headers<'_> = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
     let view =

@@ -3,7 +3,7 @@
 use super::*;
 use crate::base::{Clock as _, ManualClock, Secret};
 use crate::credential::BEDROCK_RUNTIME;
-use crate::request::{EnvoyFacts, Half, NoMetadata, PayloadHasher, PeerFacts};
+use crate::request::{EnvoyFacts, Half, PayloadHasher};
 
 const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 /// 2026-01-01T00:00:00Z.
@@ -33,15 +33,7 @@ fn view<'a>(
     lines: &[(&'a str, &'a [u8])],
     body: Body<'a>,
 ) -> RequestView<'a> {
-    let envoy = EnvoyFacts {
-        named_provider: None,
-        cluster: None,
-        route: None,
-        metadata: &NoMetadata,
-        peer: PeerFacts::default(),
-        upstream: false,
-        verified: None,
-    };
+    let envoy = EnvoyFacts::default();
     let headers = lines.iter().copied().collect();
     RequestView { method: "POST", authority, raw_path: path, headers, envoy, half: Half::Whole, body }
 }

@@ -28,7 +28,7 @@ use crate::identity::{Callers, CallersSettings, CertificateSource, MtlsSettings,
 use crate::outbound::{Http, spawn_key_sets};
 use crate::pipeline::Snapshot;
 use crate::provider::{AuthType, Catalog, Glob, Match, Provider, ProviderKind};
-use crate::request::{Body as Shown, EnvoyFacts, Half, Headers, NoMetadata, PeerFacts, RequestView};
+use crate::request::{Body as Shown, EnvoyFacts, Half, Headers, RequestView};
 use crate::telemetry::Metrics;
 use crate::token::{Slot, Store};
 
@@ -186,15 +186,7 @@ impl Bench {
     /// The `authorization` of a request with this body, signed now.
     pub(super) fn signature(&self, lines: &[(&str, &str)], body: &[u8]) -> String {
         let headers: Headers<'_> = lines.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
-        let envoy = EnvoyFacts {
-            named_provider: None,
-            cluster: None,
-            route: None,
-            metadata: &NoMetadata,
-            peer: PeerFacts::default(),
-            upstream: false,
-            verified: None,
-        };
+        let envoy = EnvoyFacts::default();
         let view = RequestView::new(headers, envoy, Half::Whole).unwrap().with_body(Shown::Whole(body));
         let clocks = &self.current.generation().snapshot.clocks;
         let (set, _) = self.signer.sign(&view, self.now(), clocks).unwrap();

@@ -7,12 +7,12 @@ use aws_types::os_shim_internal::{Env, Fs};
 use serde_json::json;
 
 use super::*;
+use crate::token::SourceErrorKind;
 use crate::token::aws::testing::{
     self, FakeSts, NOW, ROLE_A, ROLE_B, USER_ID, USER_KEY, clock, keys, outward,
 };
 use crate::token::aws::{CONTAINER, INSTANCE, STS};
 use crate::token::stub::{Log, Reply, Seen, Stub, obtain};
-use crate::token::{AwsEnvironment, SourceErrorKind};
 
 /// Nothing is asked of this machine's own metadata service, whatever there is.
 const OFF: (&str, &str) = ("AWS_EC2_METADATA_DISABLED", "true");
@@ -27,7 +27,7 @@ fn ambient(
         signing: Default::default(),
         sts_endpoint: sts.map(|sts| sts.stub.url.clone()),
         roles: Vec::new(),
-        environment: AwsEnvironment::default(),
+        web_identity: None,
     };
     let mut all: HashMap<_, _> =
         [("HOME", "/nowhere")].into_iter().chain(variables.iter().copied()).collect();

@@ -80,7 +80,7 @@ impl Identity {
 /// The pod's token, where it is one for this role: it leads there directly, without the role of the machine in between. A
 /// web identity has no external ID.
 fn own_web_identity<'s>(settings: &'s AwsSettings, role: &Role) -> Option<&'s WebIdentity> {
-    let own = settings.environment.web_identity.as_ref()?;
+    let own = settings.web_identity.as_ref()?;
     let same = own.role_arn.as_ref().is_none_or(|arn| *arn == role.arn);
     (same && role.external_id.is_none()).then_some(own)
 }

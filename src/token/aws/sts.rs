@@ -8,9 +8,9 @@ use url::Url;
 
 use super::refusal::refusal;
 use super::sts_request::signature;
-use super::{StsCode, fit, sts_answer};
+use super::{StsCode, sts_answer};
 use crate::base::{Expiry, Now, Secret, SecretBytes, UnixTime};
-use crate::credential::AwsKeys;
+use crate::credential::{AwsKeys, aws_host, default_host, is_valid_region};
 use crate::outbound::{Reach, Request, Response};
 use crate::token::{
     AnswerFault, AwsSettings, BodyFormat, Leg, Legs, MaterialFault, Origin, Outward, Params, SourceError,
@@ -26,17 +26,6 @@ const VERSION: &str = "2011-06-15";
 /// From here on a clock is wrong, and not merely late (PROVIDERS section 3.8); beyond the second, nobody is believed.
 const SKEWED: Duration = Duration::from_secs(240);
 const BELIEVED: Duration = Duration::from_secs(86_400);
-
-/// The domains of the partitions that are not `amazonaws.com`, by how their regions begin
-/// (<https://docs.aws.amazon.com/general/latest/gr/sts.html>).
-const PARTITIONS: [(&str, &str); 6] = [
-    ("cn-", "amazonaws.com.cn"),
-    ("us-iso-", "c2s.ic.gov"),
-    ("us-isob-", "sc2s.sgov.gov"),
-    ("us-isof-", "csp.hci.ic.gov"),
-    ("eu-isoe-", "cloud.adc-e.uk"),
-    ("eusc-", "amazonaws.eu"),
-];
 
 /// An STS.
 #[derive(Debug)]
@@ -66,19 +55,20 @@ impl Sts {
     /// is the region that the secret names. None where nobody names one.
     pub(super) fn of(settings: &AwsSettings, secret: Option<&str>) -> Option<Self> {
         let own = settings.sts_endpoint.as_ref();
+        let host = own.and_then(|url| aws_host(url.host_str()?));
         let region = settings
             .signing
             .region
             .as_deref()
             .or(secret)
-            .or_else(|| own.and_then(of_host))
+            .or(host.as_ref().map(|host| &*host.region))
             .or(settings.signing.ambient_region.as_deref())
-            .or(settings.environment.region.as_deref())
-            .filter(|region| fit::is_region(region))?
+            .filter(|region| is_valid_region(region))?
             .to_owned();
         let url = match own {
             Some(url) => url.clone(),
-            None => regional(&region)?,
+            // <https://docs.aws.amazon.com/general/latest/gr/sts.html>
+            None => Url::parse(&format!("https://{}/", default_host("sts", &region))).ok()?,
         };
         Some(Self { url, region })
     }
@@ -87,21 +77,6 @@ impl Sts {
 /// The parameters of every request.
 pub(super) fn form(action: &str) -> Params {
     Params::default().with("Action", action).with("Version", VERSION)
-}
-
-/// The region that a host of STS names.
-fn of_host(url: &Url) -> Option<&str> {
-    let host = url.host_str()?;
-    let (service, rest) = host.split_once('.')?;
-    let (region, domain) = rest.split_once('.')?;
-    let of_aws = domain == "amazonaws.com" || PARTITIONS.iter().any(|(_, known)| *known == domain);
-    (matches!(service, "sts" | "sts-fips") && of_aws).then_some(region)
-}
-
-fn regional(region: &str) -> Option<Url> {
-    let partition = PARTITIONS.iter().find(|(start, _)| region.starts_with(start));
-    let domain = partition.map_or("amazonaws.com", |(_, domain)| domain);
-    Url::parse(&format!("https://sts.{region}.{domain}/")).ok()
 }
 
 impl StsCall<'_> {

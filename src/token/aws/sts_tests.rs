@@ -4,10 +4,10 @@ use super::*;
 use crate::base::Clock as _;
 use crate::cache::{Failure as _, Retry};
 use crate::credential::SigningSettings;
+use crate::token::Fault;
 use crate::token::aws::testing::{FakeSts, NOW, ROLE_A, USER, clock, outward, role};
 use crate::token::aws::{source, testing};
 use crate::token::stub::{Reply, material, obtain};
-use crate::token::{AwsEnvironment, Fault};
 
 fn settings(region: Option<&str>, endpoint: Option<&str>, machine: Option<&str>) -> AwsSettings {
     AwsSettings {
@@ -19,7 +19,7 @@ fn settings(region: Option<&str>, endpoint: Option<&str>, machine: Option<&str>)
         },
         sts_endpoint: endpoint.map(|url| Url::parse(url).unwrap()),
         roles: Vec::new(),
-        environment: AwsEnvironment { region: machine.map(str::to_owned), ..AwsEnvironment::default() },
+        web_identity: None,
     }
 }
 
@@ -40,10 +40,12 @@ fn the_region_s_own_endpoint_is_asked_in_every_partition() {
 
 #[test]
 fn the_nearest_to_the_entry_says_the_region() {
-    let vpce = "https://sts.ap-south-1.amazonaws.com/";
+    let own = "https://sts.ap-south-1.amazonaws.com/";
+    let vpce = "https://vpce-0a-1b.sts.ap-south-1.vpce.amazonaws.com/";
     for (entry, secret, endpoint, machine, expected) in [
-        (Some("eu-west-1"), Some("eu-west-2"), Some(vpce), Some("eu-west-3"), Some("eu-west-1")),
-        (None, Some("eu-west-2"), Some(vpce), Some("eu-west-3"), Some("eu-west-2")),
+        (Some("eu-west-1"), Some("eu-west-2"), Some(own), Some("eu-west-3"), Some("eu-west-1")),
+        (None, Some("eu-west-2"), Some(own), Some("eu-west-3"), Some("eu-west-2")),
+        (None, None, Some(own), Some("eu-west-3"), Some("ap-south-1")),
         (None, None, Some(vpce), Some("eu-west-3"), Some("ap-south-1")),
         (None, None, Some("https://vpce-1.sts.internal/"), Some("eu-west-3"), Some("eu-west-3")),
         (None, None, None, Some("eu-west-3"), Some("eu-west-3")),

@@ -9,7 +9,7 @@ use aws_lc_rs::{digest, hmac};
 use crate::base::{ManualClock, Secret, UnixTime};
 use crate::credential::{AwsKeys, SigningSettings};
 use crate::token::stub::{self, Reply, Seen, Stub};
-use crate::token::{AwsEnvironment, AwsSettings, Outward, Role};
+use crate::token::{AwsSettings, Outward, Role};
 
 pub(super) const NOW: UnixTime = UnixTime(1_800_000_000);
 pub(super) const REGION: &str = "eu-west-1";
@@ -81,7 +81,7 @@ impl FakeSts {
             signing: SigningSettings { region: Some(REGION.to_owned()), ..SigningSettings::default() },
             sts_endpoint: Some(self.stub.url.clone()),
             roles: roles.to_vec(),
-            environment: AwsEnvironment::default(),
+            web_identity: None,
         }
     }
 

@@ -1,7 +1,6 @@
 //! `aws_sigv4`: what is signed, and the roles that are assumed for it. Which identity it begins with, the secret says; without
 //! one, the machine.
 
-mod region;
 mod roles;
 mod signing;
 mod tags;
@@ -12,9 +11,9 @@ use crate::config::environment::Environment;
 use crate::config::place::At;
 use crate::config::raw;
 use crate::config::wire::{URLS, parse, url};
-use crate::credential::aws_host;
+use crate::credential::{aws_host, aws_partition};
 use crate::provider::ProviderKind;
-use crate::token::{AwsEnvironment, AwsSettings};
+use crate::token::AwsSettings;
 use roles::Base;
 
 /// Reads `aws`. What is wrong is told and left out.
@@ -32,21 +31,19 @@ pub(super) fn aws(
     let own_sts = own.and_then(|own| own.sts_endpoint.as_deref());
     let sts_endpoint =
         sts_endpoint(own_sts, environment.sts_endpoint.as_deref(), &own_at.key("sts_endpoint"));
-    let environment = AwsEnvironment {
-        region: signing::ambient_region(own, environment.aws.region.as_deref(), &own_at.key("region")),
-        ..environment.aws.clone()
-    };
-    let signing = signing::signing(own, kind, environment.region.clone(), &own_at);
+    let ambient_region =
+        signing::ambient_region(own, environment.aws.region.as_deref(), &own_at.key("region"));
+    let signing = signing::signing(own, kind, ambient_region, &own_at);
     let roles = own.and_then(|own| own.roles.as_ref());
     let by_host = signing.host.as_deref().and_then(aws_host);
     let region = signing.region.as_deref().or(by_host.as_ref().map(|host| &*host.region));
-    let partition = region.map(region::partition);
+    let partition = region.map(aws_partition);
     AwsSettings {
         name: name.to_owned(),
         sts_endpoint,
         roles: roles.map(|raw| roles::roles(raw, base, partition, &own_at.key("roles"))).unwrap_or_default(),
         signing,
-        environment,
+        web_identity: environment.web_identity.clone(),
     }
 }
 

@@ -2,17 +2,14 @@
 
 use url::Host;
 
-use super::{formed, region};
+use super::formed;
 use crate::config::place::At;
 use crate::config::raw;
-use crate::credential::{AwsHost, BEDROCK_RUNTIME, SigningSettings, aws_host};
+use crate::credential::{AwsHost, BEDROCK_RUNTIME, SigningSettings, aws_host, signing_name};
 use crate::provider::ProviderKind;
 
 const HOSTS: &str = "host or host:port in lower case, as the request has it, without scheme and path";
 const REGIONS: &str = "the name of a region, as us-east-1";
-
-/// Parts of Bedrock's hosts that are no names of a service: AWS would answer 403 and say nothing of it.
-const BEDROCKS_HOSTS: [&str; 3] = ["bedrock-runtime", "bedrock-agent", "bedrock-agent-runtime"];
 
 /// Reads what is signed. What is wrong is told and left out.
 pub(super) fn signing(
@@ -48,16 +45,30 @@ pub(super) fn signing(
 pub(super) fn ambient_region(raw: Option<&raw::Aws>, ambient: Option<&str>, at: &At<'_>) -> Option<String> {
     let ambient = ambient?;
     let leans = raw.is_none_or(|raw| raw.region.is_none()) && !at.was_skipped();
-    if !region::is_region(ambient) && leans {
+    if !is_region(ambient) && leans {
         at.fault("$AWS_REGION is not the name of a region", REGIONS.to_owned());
     }
-    region::is_region(ambient).then(|| ambient.to_owned())
+    is_region(ambient).then(|| ambient.to_owned())
+}
+
+/// The form that the schema wants, for a region that stands elsewhere.
+fn is_region(text: &str) -> bool {
+    let lower = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
+    let parts: Vec<&str> = text.split('-').collect();
+    let [area, between @ .., number] = parts.as_slice() else { return false };
+    (2..=4).contains(&area.len())
+        && lower(area)
+        && (1..=3).contains(&between.len())
+        && between.iter().all(|part| lower(part))
+        && (1..=2).contains(&number.len())
+        && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn service(text: &str, at: &At<'_>) -> Option<String> {
     let allowed = "the service's name in a signature, as bedrock";
-    if BEDROCKS_HOSTS.contains(&text) {
-        at.fault("is a host of Bedrock, and its name in a signature is bedrock", "bedrock".to_owned());
+    // AWS would answer 403 and say nothing of it.
+    if let Some(name) = signing_name(text).filter(|name| *name != text) {
+        at.fault(format!("is how its hosts begin, and its name in a signature is {name}"), name.to_owned());
         return None;
     }
     // <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>: its path is encoded once.

@@ -10,7 +10,7 @@ use crate::config::read::load_in;
 use crate::config::{CredentialSettings, Feedback, ProviderEntry};
 use crate::credential::{BEDROCK_RUNTIME, SigningSettings};
 use crate::provider::{ApiKeyPlacement, AuthType, ProviderKind};
-use crate::token::{AwsEnvironment, AwsSettings, ClientTls, Grant, Role, TokenSettings};
+use crate::token::{AwsSettings, ClientTls, Grant, Role, TokenSettings};
 
 pub(super) fn aws(entry: &ProviderEntry) -> &AwsSettings {
     let Grant::Aws(aws) = &token(entry).grant else { panic!("AWS") };
@@ -53,7 +53,7 @@ fn the_documentations_second_entry_is_keys_that_sign_and_wants_mfa() {
             signing: SigningSettings { endpoint_prefix: Some(BEDROCK_RUNTIME), ..SigningSettings::default() },
             sts_endpoint: None,
             roles: vec![],
-            environment: AwsEnvironment::default(),
+            web_identity: None,
         }),
         policy: Policy::default(),
         tls: ClientTls::default(),
@@ -103,7 +103,7 @@ fn every_key_becomes_what_it_says() {
                     ..role("arn:aws:iam::222222222222:role/last")
                 },
             ],
-            environment: AwsEnvironment::default(),
+            web_identity: None,
         }),
         policy: Policy { refresh: RefreshPolicy::Proactive, margin: Duration::from_secs(600) },
         tls: ClientTls { ca: Some(folder.join("sts-ca.crt")), identity: None },
@@ -132,15 +132,15 @@ fn the_environments_region_is_for_who_says_none_and_has_to_be_one() {
     };
     let said = entry("", "eu-west-1").unwrap();
     assert_eq!(said.signing.ambient_region.as_deref(), Some("eu-west-1"));
-    assert_eq!((said.environment.region.as_deref(), said.signing.region), (Some("eu-west-1"), None));
+    assert_eq!(said.signing.region, None);
     // A secret may say no more than a role to assume: whose keys do it, the environment says.
     let with_secret = entry("\ncredential_ref: a", "eu-west-1").unwrap();
-    assert!(said.environment.web_identity.is_some() && with_secret.environment == said.environment);
+    assert!(said.web_identity.is_some() && with_secret.web_identity == said.web_identity);
     let fault = entry("", "https://secret-value.example").unwrap_err().remove(0);
     assert_eq!(fault.what, "$AWS_REGION is not the name of a region");
     assert_eq!(fault.path, "providers[0].aws.region");
     let own = entry("\naws: {region: us-east-1}", "https://secret-value.example").unwrap();
-    assert_eq!((own.signing.ambient_region, own.environment.region), (None, None));
+    assert_eq!(own.signing.ambient_region, None);
 }
 
 #[test]
@@ -166,6 +166,23 @@ fn the_environments_sts_is_for_who_names_none_and_has_to_be_a_url_of_sts() {
     ] {
         let fault = entry("", wrong).unwrap_err().remove(0);
         assert_eq!((fault.path.as_str(), fault.what.as_ref()), ("providers[0].aws.sts_endpoint", what));
+    }
+}
+
+#[test]
+fn the_beginning_of_a_host_is_not_taken_for_the_name_of_its_service() {
+    for (service, name) in [
+        ("bedrock-runtime", Some("bedrock")),
+        ("bedrock-data-automation", Some("bedrock")),
+        ("bedrock-agentcore-control", Some("bedrock-agentcore")),
+        ("bedrock", None),
+        ("bedrock-mantle", None),
+        ("execute-api", None),
+        ("lambda", None),
+    ] {
+        let told = name.map(|name| format!("is how its hosts begin, and its name in a signature is {name}"));
+        let found = faults_with(&format!("{{service: {service}}}")).into_iter().map(|(_, what)| what).next();
+        assert_eq!(found, told, "{service}");
     }
 }
 

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use proptest::prelude::*;
 
 use super::*;
-use crate::request::{Half, Headers, MetadataLookup, PeerFacts};
+use crate::request::{Half, Headers, MetadataLookup};
 
 /// Metadata as a list.
 #[derive(Clone, Debug, Default)]
@@ -66,9 +66,7 @@ impl Request {
             cluster: self.cluster,
             route: self.route,
             metadata: &self.metadata,
-            peer: PeerFacts::default(),
-            upstream: false,
-            verified: None,
+            ..EnvoyFacts::default()
         };
         let view = RequestView::new(headers, envoy, Half::Whole).unwrap();
         match catalog.find(&view, view.path().ok()) {

@@ -16,8 +16,7 @@ fn machine(settings: AwsSettings, role_arn: Option<&str>) -> AwsSettings {
         token_file: "/var/run/secrets/eks.amazonaws.com/serviceaccount/token".into(),
         session_name: None,
     };
-    let environment = crate::token::AwsEnvironment { web_identity: Some(own), ..settings.environment };
-    AwsSettings { environment, ..settings }
+    AwsSettings { web_identity: Some(own), ..settings }
 }
 
 #[tokio::test]

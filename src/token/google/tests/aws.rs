@@ -87,11 +87,7 @@ async fn the_machine_s_role_signs_by_a_session_of_imdsv2() {
 async fn what_the_environment_says_is_not_asked_of_the_machine() {
     let server = Stub::start(aws).await;
     let mut settings = settings(&server.url);
-    settings.aws = AwsEnvironment {
-        region: Some("us-east-2".to_owned()),
-        keys: Some(keys()),
-        ..AwsEnvironment::default()
-    };
+    settings.aws = AwsEnvironment { region: Some("us-east-2".to_owned()), keys: Some(keys()) };
     let source = json!({"environment_id": "aws1", "regional_cred_verification_url": STS_URL});
     let file = file(&server, source).to_string();
     obtain(&of(&settings, &clock(), &[("external_account.json", &file)])).await.0.unwrap();
