@@ -1,19 +1,16 @@
 //! One signature: one snapshot of the keys, one time, the host and path that leave, the body that leaves.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws_sigv4::http_request::{self, SignableBody, SignableRequest};
-use aws_sigv4::sign::v4;
+use aws_sigv4::http_request::{SignableBody, SignableRequest};
 use aws_smithy_runtime_api::client::identity::Identity;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use smallvec::SmallVec;
 use thiserror::Error;
 
-use super::canonical;
 use super::scope::Scope;
-use super::{AwsKeys, ClockSkews};
+use super::{AwsKeys, ClockSkews, canonical, keys};
 use crate::base::{Now, SecretBytes, UnixTime};
 use crate::request::{Body, BodyFault, HeaderValue, Headers, PayloadHash, RequestView, SetHeader};
 
@@ -98,15 +95,13 @@ pub enum SigningError {
 
 const TOKEN: &str = "x-amz-security-token";
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
-/// The end of the year 9999: dates have four digits.
-const LAST_SECOND: u64 = 253_402_300_799;
 
 impl Signer {
     /// A signer with these keys. `region` is that of the secret, where it has one; the entry's own goes first.
     #[must_use]
     pub fn new(keys: AwsKeys, region: Option<String>, settings: Arc<SigningSettings>) -> Self {
         let token = keys.session_token.as_ref().map(|token| line(TOKEN, token.expose()));
-        Self { identity: keys.credentials().into(), keys, region, settings, token }
+        Self { identity: keys.identity(), keys, region, settings, token }
     }
 
     /// The keys.
@@ -131,8 +126,6 @@ impl Signer {
         if service.starts_with("bedrock") && canonical::cuts_an_arn(view.raw_path) {
             return Err(SigningError::ModelArn);
         }
-        let time = clocks.time_at(&host, now.unix);
-        let at = moment(time)?;
         let hash = match view.body {
             Body::Empty => PayloadHash::of(&[]),
             Body::Whole(body) => PayloadHash::of(body),
@@ -151,18 +144,9 @@ impl Signer {
             SignableBody::Precomputed(hash.hex()),
         )
         .map_err(|_| SigningError::Canonical)?;
-        // Those of the crate are AWS's own for every service but S3: the path is encoded once more.
-        let params = v4::SigningParams::builder()
-            .identity(&self.identity)
-            .region(&region)
-            .name(service)
-            .time(at)
-            .settings(http_request::SigningSettings::default())
-            .build()
-            .map_err(|_| SigningError::Canonical)?
-            .into();
-        let output = http_request::sign(request, &params).map_err(|_| SigningError::Canonical)?;
-        let (lines, _) = output.into_parts().0.into_parts();
+        let time = clocks.time_at(&host, now.unix);
+        let made = keys::sign(&self.identity, request, &region, service, time);
+        let (lines, _query) = made.ok_or(SigningError::Canonical)?.into_parts();
         let set = lines.into_iter().map(|made| match &self.token {
             Some(token) if made.name() == TOKEN => token.clone(),
             _ => line(made.name(), made.value()),
@@ -192,12 +176,6 @@ pub(super) fn content_type<'a>(headers: &Headers<'a>) -> Option<&'a str> {
         && value.trim_matches(' ').len() == value.len()
         && !value.contains("  ");
     is_plain.then_some(value)
-}
-
-fn moment(time: UnixTime) -> Result<SystemTime, SigningError> {
-    let since = Duration::from_secs(time.0);
-    let moment = UNIX_EPOCH.checked_add(since).filter(|_| time.0 <= LAST_SECOND);
-    moment.ok_or(SigningError::Canonical)
 }
 
 fn line(name: &'static str, value: &str) -> SetHeader {

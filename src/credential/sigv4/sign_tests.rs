@@ -1,5 +1,6 @@
 //! Signatures as they leave, against vectors that two other signers computed.
 
+use super::keys::LAST_SECOND;
 use super::*;
 use crate::base::{Clock as _, ManualClock, Secret};
 use crate::credential::BEDROCK_RUNTIME;

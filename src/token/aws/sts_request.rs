@@ -1,11 +1,8 @@
 //! The signature of a request to STS (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>).
 
 use std::borrow::Cow;
-use std::time::{Duration, UNIX_EPOCH};
 
-use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
+use aws_sigv4::http_request::{SignableBody, SignableRequest};
 use url::Url;
 
 use crate::base::{Secret, UnixTime};
@@ -26,24 +23,7 @@ pub(super) fn signature(
     let headers = [("host", host.as_str()), ("content-type", content_type)];
     let request =
         SignableRequest::new("POST", url.as_str(), headers.into_iter(), SignableBody::Bytes(body)).ok()?;
-    let identity = Credentials::new(
-        &*keys.access_key_id,
-        keys.secret_access_key.expose().as_str(),
-        keys.session_token.as_ref().map(|token| token.expose().clone()),
-        None,
-        "bouncer",
-    )
-    .into();
-    let params = v4::SigningParams::builder()
-        .identity(&identity)
-        .region(region)
-        .name("sts")
-        .time(UNIX_EPOCH.checked_add(Duration::from_secs(at.0))?)
-        .settings(SigningSettings::default())
-        .build()
-        .ok()?
-        .into();
-    let (added, _query) = sign(request, &params).ok()?.into_parts().0.into_parts();
-    let line = |name: &str, value: &str| (Cow::Owned(name.to_owned()), Secret::new(value.to_owned()));
-    Some(added.iter().map(|header| line(header.name(), header.value())).collect())
+    let (added, _query) = keys.sign(request, region, "sts", at)?.into_parts();
+    let lines = added.iter().map(|line| (line.name().into(), Secret::new(line.value().to_owned())));
+    Some(lines.collect())
 }

@@ -1,11 +1,7 @@
 //! The subject token of AWS: a signed GetCallerIdentity that is never sent, but handed to Google, which sends it
 //! (<https://cloud.google.com/iam/docs/workload-identity-federation-with-other-clouds>, as google-auth writes it).
 
-use std::time::{Duration, UNIX_EPOCH};
-
-use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
+use aws_sigv4::http_request::{SignableBody, SignableRequest};
 use serde_json::json;
 use url::Url;
 
@@ -29,24 +25,7 @@ pub(super) fn subject_token(
         let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let request =
             SignableRequest::new("POST", verification.as_str(), headers, SignableBody::Bytes(b"")).ok()?;
-        let identity = Credentials::new(
-            &*keys.access_key_id,
-            keys.secret_access_key.expose().as_str(),
-            keys.session_token.as_ref().map(|token| token.expose().clone()),
-            None,
-            "bouncer",
-        )
-        .into();
-        let params = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(region)
-            .name("sts")
-            .time(UNIX_EPOCH.checked_add(Duration::from_secs(now.0))?)
-            .settings(SigningSettings::default())
-            .build()
-            .ok()?
-            .into();
-        sign(request, &params).ok()?.into_parts().0
+        keys.sign(request, region, "sts", now)?
     };
     let (added, _query) = signed.into_parts();
     headers.extend(added.iter().map(|header| (header.name().to_owned(), header.value().to_owned())));
