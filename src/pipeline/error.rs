@@ -90,13 +90,7 @@ pub enum Cause {
     SignatureRejected,
     /// The request cannot be signed.
     #[error(transparent)]
-    Signing(SigningError),
-    /// The body is larger than `limits.max_body`.
-    #[error("the body is larger than limits.max_body")]
-    BodyTooLarge,
-    /// So many bodies are held already that there is no room for another one.
-    #[error("limits.body_memory is used up by other bodies")]
-    NoRoom,
+    Signing(#[from] SigningError),
     /// Envoy's configuration sends bodies in a mode that nothing here speaks.
     #[error("{0} is not served; set NONE, or FULL_DUPLEX_STREAMED for bodies past Envoy's buffer")]
     BodyMode(&'static str),
@@ -255,8 +249,6 @@ impl Cause {
                 SigningError::Body(BodyFault::TooLarge) => Code::RequestTooLarge,
                 SigningError::Body(BodyFault::NoRoom) => Code::Overloaded,
             },
-            Self::BodyTooLarge => Code::RequestTooLarge,
-            Self::NoRoom => Code::Overloaded,
             Self::ClockCorrected => Code::CredentialUnavailable,
             Self::StepUp => Code::InsufficientUserAuthentication,
             Self::Policy(Refused::MfaNotPossible) => Code::MfaNotPossible,
@@ -315,13 +307,9 @@ impl Cause {
     }
 }
 
-impl From<SigningError> for Cause {
-    fn from(error: SigningError) -> Self {
-        match error {
-            SigningError::Body(BodyFault::TooLarge) => Self::BodyTooLarge,
-            SigningError::Body(BodyFault::NoRoom) => Self::NoRoom,
-            other => Self::Signing(other),
-        }
+impl From<BodyFault> for Cause {
+    fn from(fault: BodyFault) -> Self {
+        Self::Signing(fault.into())
     }
 }
 

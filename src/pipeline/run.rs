@@ -8,7 +8,7 @@ use crate::credential::{Attached, Credential, SigningError, access_key_id_of, at
 use crate::identity::{Caller, IdentityError, Presented};
 use crate::policy::{Decision, evaluate};
 use crate::provider::{Find, Provider};
-use crate::request::{Half, PathError, RequestError, RequestView};
+use crate::request::{BodyFault, Half, PathError, RequestError, RequestView};
 use crate::token::Unavailable;
 
 /// What the request may still wait for on the background side. It waits for each thing once.
@@ -84,7 +84,7 @@ fn decide<'a>(
             Ok(Outcome::Attach { provider: index, credential, mutation, signed })
         }
         Ok((Err(SigningError::BodyAwaited), _)) => match view.content_length() {
-            Some(length) if length > snapshot.max_body => Err(stop(Cause::BodyTooLarge)),
+            Some(length) if length > snapshot.max_body => Err(stop(BodyFault::TooLarge.into())),
             length => Err(Stop::Wait(Wait::Body { provider: index, length })),
         },
         Ok((Err(error), _)) => Err(stop(error.into())),

@@ -25,7 +25,7 @@ use super::wire::WireError;
 use super::wire::pb::envoy::service::auth::v3::CheckResponse;
 use crate::base::Now;
 use crate::pipeline::{Cause, Outcome, Patience, Refusal, Wait, run};
-use crate::request::{HeaderMutation, PayloadHash, PayloadHasher};
+use crate::request::{BodyFault, HeaderMutation, PayloadHash, PayloadHasher};
 use crate::telemetry::Service;
 
 /// The service.
@@ -193,7 +193,7 @@ impl UnaryService<Bytes> for Full<'_> {
 
     fn call(&mut self, _: Request<Bytes>) -> Self::Future {
         let current = &self.0.0;
-        let refusal = Outcome::Refuse(Refusal::early(Cause::NoRoom));
+        let refusal = Outcome::Refuse(Refusal::early(BodyFault::NoRoom));
         ready(match self.0.conclude(&current.generation(), &refusal, &Told::nothing(current.now())) {
             Ok(Next::Reply(reply)) => Ok(Response::new(reply)),
             Ok(Next::Wait(_)) => Err(Status::internal("not an answer to a check")),
