@@ -31,6 +31,8 @@ pub struct Signer {
 /// What an entry says of its signatures (`aws`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SigningSettings {
+    /// Name of the entry: no other believes what is said to it.
+    pub entry: Arc<str>,
     /// Region in the credential scope; none: the secret's, the host's, the environment's.
     pub region: Option<String>,
     /// `AWS_REGION`, for who says nothing.
@@ -46,6 +48,8 @@ pub struct SigningSettings {
 /// What was signed, for the answer.
 #[derive(Clone, Debug)]
 pub struct Signed {
+    /// The entry.
+    pub entry: Arc<str>,
     /// The host.
     pub host: Box<str>,
     /// The region in the scope.
@@ -131,7 +135,7 @@ impl Signer {
         if service.starts_with("bedrock") && canonical::cuts_an_arn(view.raw_path) {
             return Err(SigningError::ModelArn);
         }
-        let time = clocks.time_at(&host, now.unix);
+        let time = clocks.time_at(&self.settings.entry, &host, now.unix);
         let at = moment(time)?;
         let hash = match view.body {
             Body::Empty => PayloadHash::of(&[]),
@@ -167,9 +171,9 @@ impl Signer {
             Some(token) if made.name() == TOKEN => token.clone(),
             _ => line(made.name(), made.value()),
         });
-        let signed =
-            Signed { host: host.into(), region: region.into(), service: service.into(), at: now, time };
-        Ok((set.collect(), signed))
+        let entry = Arc::clone(&self.settings.entry);
+        let (host, region, service) = (host.into(), region.into(), service.into());
+        Ok((set.collect(), Signed { entry, host, region, service, at: now, time }))
     }
 }
 
