@@ -49,7 +49,7 @@ impl Client {
     }
 
     fn ahead(&self) -> i64 {
-        let there = self.clocks.time_at(HOST, self.start.unix).0;
+        let there = self.clocks.time_at("", HOST, self.start.unix).0;
         i64::try_from(there).unwrap() - i64::try_from(self.start.unix.0).unwrap()
     }
 
@@ -67,7 +67,7 @@ impl Client {
     fn attempts(&self, attempt: &Value, what: &str) -> ClockVerdict {
         let time_of = |name: &str| unix(attempt[name].as_str().unwrap());
         let sent = time_of("clientTimeAtSend");
-        let time = self.clocks.time_at(HOST, sent);
+        let time = self.clocks.time_at("", HOST, sent);
         assert_eq!(time, time_of("expectedSigningTime"), "{what}");
         let response = &attempt["response"];
         self.clocks.observe(&ClockReading {
@@ -82,5 +82,12 @@ impl Client {
 }
 
 fn signed(at: Now, time: UnixTime) -> Signed {
-    Signed { host: HOST.into(), region: "us-east-1".into(), service: "bedrock".into(), at, time }
+    Signed {
+        entry: "".into(),
+        host: HOST.into(),
+        region: "us-east-1".into(),
+        service: "bedrock".into(),
+        at,
+        time,
+    }
 }

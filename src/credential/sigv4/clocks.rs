@@ -1,11 +1,11 @@
 //! How far the clocks of the hosts that requests are signed for are from ours (PROVIDERS section 3.8).
 //!
-//! As the SDKs do it (`aws-runtime`), with three differences. Each host has its own, so that one that lies shifts nobody else.
+//! As the SDKs do it (`aws-runtime`), with three differences. Each host has its own, so that one that lies shifts nobody else;
+//! and each entry its own of it, as the name of a host may be the caller's word, and who answers is the entry's.
 //! An answer that took long says little of the clock: a model may think for minutes, and half of that is no error of the clock.
 //! And the clock is the reason of a refusal only where it was wrong in that signature: where the host's time had been signed
 //! already, a refusal has another reason, however far the two clocks are from each other.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
@@ -15,7 +15,7 @@ use quick_cache::sync::Cache;
 use super::Signed;
 use crate::base::{Now, UnixTime};
 
-/// The differences, by host. One for the process; bounded.
+/// The differences, by entry and host. One for the process; bounded.
 pub struct ClockSkews {
     /// By how many seconds a host is ahead, of hosts that are.
     ahead: Cache<Box<str>, i64>,
@@ -64,20 +64,20 @@ const QUICK: Duration = Duration::from_secs(60);
 const FURTHEST: i64 = 24 * 60 * 60;
 
 impl ClockSkews {
-    /// The time at `host`.
+    /// The time at `host`, as `entry` knows it.
     #[must_use]
-    pub fn time_at(&self, host: &str, now: UnixTime) -> UnixTime {
+    pub fn time_at(&self, entry: &str, host: &str, now: UnixTime) -> UnixTime {
         if !self.any.load(Ordering::Relaxed) {
             return now;
         }
-        UnixTime(now.0.saturating_add_signed(self.ahead(&name(host))))
+        UnixTime(now.0.saturating_add_signed(self.ahead(&place(entry, host))))
     }
 
     /// Takes a reading.
     pub fn observe(&self, reading: &ClockReading<'_>) -> ClockVerdict {
-        let host = name(&reading.signed.host);
-        let Some(ahead) = self.measured(&host, reading) else { return ClockVerdict::Fine };
-        self.keep(&host, ahead);
+        let place = place(&reading.signed.entry, &reading.signed.host);
+        let Some(ahead) = self.measured(&place, reading) else { return ClockVerdict::Fine };
+        self.keep(&place, ahead);
         let used = seconds(reading.signed.time.0) - seconds(reading.signed.at.unix.0);
         if reading.refused && (ahead - used).abs() >= REASON {
             ClockVerdict::Corrected { ahead }
@@ -86,10 +86,10 @@ impl ClockSkews {
         }
     }
 
-    fn measured(&self, host: &str, reading: &ClockReading<'_>) -> Option<i64> {
+    fn measured(&self, place: &str, reading: &ClockReading<'_>) -> Option<i64> {
         let (sent, received) = (reading.signed.at, reading.received);
         let took = received.instant.saturating_duration_since(sent.instant);
-        if reading.aged || took > TRUSTED || host.len() > LONGEST_HOST {
+        if reading.aged || took > TRUSTED || reading.signed.host.len() > LONGEST_HOST {
             return None;
         }
         let date = httpdate::parse_http_date(str::from_utf8(reading.date?).ok()?).ok()?;
@@ -103,20 +103,20 @@ impl ClockSkews {
             (date * 1_000 - middle + 500).div_euclid(1_000)
         } else {
             // Somewhere in between the date was written: what is known stays where it agrees with that.
-            self.ahead(host).clamp(date - end, date - begin)
+            self.ahead(place).clamp(date - end, date - begin)
         };
         Some(ahead.clamp(-FURTHEST, FURTHEST))
     }
 
-    fn ahead(&self, host: &str) -> i64 {
-        self.ahead.get(host).unwrap_or(0)
+    fn ahead(&self, place: &str) -> i64 {
+        self.ahead.get(place).unwrap_or(0)
     }
 
-    fn keep(&self, host: &str, ahead: i64) {
+    fn keep(&self, place: &str, ahead: i64) {
         if ahead == 0 {
-            self.ahead.remove(host);
-        } else if self.ahead(host) != ahead {
-            self.ahead.insert(host.into(), ahead);
+            self.ahead.remove(place);
+        } else if self.ahead(place) != ahead {
+            self.ahead.insert(place.into(), ahead);
             self.any.store(true, Ordering::Relaxed);
         }
     }
@@ -134,13 +134,9 @@ impl fmt::Debug for ClockSkews {
     }
 }
 
-/// The host in one spelling.
-fn name(host: &str) -> Cow<'_, str> {
-    if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        Cow::Owned(host.to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(host)
-    }
+/// The entry, and the host in one spelling.
+fn place(entry: &str, host: &str) -> String {
+    format!("{entry}\0{}", host.to_ascii_lowercase())
 }
 
 /// Far beyond the year 9999, so that sums of it stay what they are.

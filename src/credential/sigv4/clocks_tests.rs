@@ -12,7 +12,14 @@ fn date(unix: u64) -> String {
 }
 
 fn signed(host: &str, at: Now, time: UnixTime) -> Signed {
-    Signed { host: host.into(), region: "us-east-1".into(), service: "bedrock".into(), at, time }
+    Signed {
+        entry: "".into(),
+        host: host.into(),
+        region: "us-east-1".into(),
+        service: "bedrock".into(),
+        at,
+        time,
+    }
 }
 
 /// A host with its clock, as it is seen from here.
@@ -27,13 +34,13 @@ impl Seen {
     }
 
     fn ahead(&self, host: &str) -> i64 {
-        seconds(self.clocks.time_at(host, UnixTime(NEW_YEAR)).0) - seconds(NEW_YEAR)
+        seconds(self.clocks.time_at("", host, UnixTime(NEW_YEAR)).0) - seconds(NEW_YEAR)
     }
 
     /// A request that takes `took`, to a host that is `ahead` when it answers at once at the end.
     fn answered(&self, host: &str, took: u64, ahead: i64, refused: bool) -> ClockVerdict {
         let at = self.clock.now();
-        let signed = signed(host, at, self.clocks.time_at(host, at.unix));
+        let signed = signed(host, at, self.clocks.time_at("", host, at.unix));
         self.clock.advance(Duration::from_secs(took));
         let received = self.clock.now();
         let date = date(received.unix.0.saturating_add_signed(ahead));
@@ -53,6 +60,16 @@ fn a_host_that_lies_shifts_nobody_else() {
     }
     seen.answered(HOST, 0, 10, false);
     assert_eq!((seen.ahead(HOST), seen.ahead("liar.example")), (10, 3_600));
+}
+
+/// A caller writes the name of one entry's host into a request to another entry, and who answers there lies.
+#[test]
+fn what_is_said_to_one_entry_shifts_no_other_entry_of_the_same_host() {
+    let seen = Seen::new();
+    seen.answered(HOST, 0, 3_600, true);
+    let now = UnixTime(NEW_YEAR);
+    assert_eq!(seen.clocks.time_at("", HOST, now), now.plus(Duration::from_secs(3_600)));
+    assert_eq!(seen.clocks.time_at("bedrock", HOST, now), now);
 }
 
 #[test]

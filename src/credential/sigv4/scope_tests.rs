@@ -28,6 +28,7 @@ fn signer(prefix: Option<&'static str>, words: &[(&str, &str)]) -> Signer {
         session_token: None,
     };
     let settings = SigningSettings {
+        entry: "".into(),
         region: word("region"),
         ambient_region: word("ambient"),
         service: word("service"),

@@ -28,6 +28,8 @@ pub struct Signer {
 /// What an entry says of its signatures (`aws`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SigningSettings {
+    /// Name of the entry: no other believes what is said to it.
+    pub entry: Arc<str>,
     /// Region in the credential scope; none: the secret's, the host's, the environment's.
     pub region: Option<String>,
     /// `AWS_REGION`, for who says nothing.
@@ -43,6 +45,8 @@ pub struct SigningSettings {
 /// What was signed, for the answer.
 #[derive(Clone, Debug)]
 pub struct Signed {
+    /// The entry.
+    pub entry: Arc<str>,
     /// The host.
     pub host: Box<str>,
     /// The region in the scope.
@@ -144,16 +148,16 @@ impl Signer {
             SignableBody::Precomputed(hash.hex()),
         )
         .map_err(|_| SigningError::Canonical)?;
-        let time = clocks.time_at(&host, now.unix);
+        let time = clocks.time_at(&self.settings.entry, &host, now.unix);
         let made = keys::sign(&self.identity, request, &region, service, time);
         let (lines, _query) = made.ok_or(SigningError::Canonical)?.into_parts();
         let set = lines.into_iter().map(|made| match &self.token {
             Some(token) if made.name() == TOKEN => token.clone(),
             _ => line(made.name(), made.value()),
         });
-        let signed =
-            Signed { host: host.into(), region: region.into(), service: service.into(), at: now, time };
-        Ok((set.collect(), signed))
+        let entry = Arc::clone(&self.settings.entry);
+        let (host, region, service) = (host.into(), region.into(), service.into());
+        Ok((set.collect(), Signed { entry, host, region, service, at: now, time }))
     }
 }
 

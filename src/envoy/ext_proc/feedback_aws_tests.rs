@@ -11,6 +11,7 @@ const HOST: &str = "bedrock-runtime.us-east-1.amazonaws.com";
 fn signed(bench: &Bench) -> Watch {
     let (id, at) = (bench.slot().handle().held().unwrap().id, bench.current.now());
     let signed = Signed {
+        entry: "".into(),
         host: HOST.into(),
         region: "us-east-1".into(),
         service: "bedrock".into(),
@@ -22,7 +23,7 @@ fn signed(bench: &Bench) -> Watch {
 }
 
 fn time_at(bench: &Bench, host: &str) -> UnixTime {
-    bench.generation.snapshot.clocks.time_at(host, bench.current.now().unix)
+    bench.generation.snapshot.clocks.time_at("", host, bench.current.now().unix)
 }
 
 /// Seconds that the host is known to be ahead.

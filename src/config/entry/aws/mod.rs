@@ -33,7 +33,7 @@ pub(super) fn aws(
         sts_endpoint(own_sts, environment.sts_endpoint.as_deref(), &own_at.key("sts_endpoint"));
     let ambient_region =
         signing::ambient_region(own, environment.aws.region.as_deref(), &own_at.key("region"));
-    let signing = signing::signing(own, kind, ambient_region, &own_at);
+    let signing = signing::signing(own, kind, name, ambient_region, &own_at);
     let roles = own.and_then(|own| own.roles.as_ref());
     let by_host = signing.host.as_deref().and_then(aws_host);
     let region = signing.region.as_deref().or(by_host.as_ref().map(|host| &*host.region));

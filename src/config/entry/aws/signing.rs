@@ -15,6 +15,7 @@ const REGIONS: &str = "the name of a region, as us-east-1";
 pub(super) fn signing(
     raw: Option<&raw::Aws>,
     kind: ProviderKind,
+    entry: &str,
     ambient_region: Option<String>,
     at: &At<'_>,
 ) -> SigningSettings {
@@ -38,7 +39,7 @@ pub(super) fn signing(
         );
     }
     let endpoint_prefix = (kind == ProviderKind::Bedrock).then_some(BEDROCK_RUNTIME);
-    SigningSettings { region, ambient_region, service, host, endpoint_prefix }
+    SigningSettings { entry: entry.into(), region, ambient_region, service, host, endpoint_prefix }
 }
 
 /// `AWS_REGION`, where an entry leans on it.

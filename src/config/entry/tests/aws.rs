@@ -50,7 +50,11 @@ fn the_documentations_second_entry_is_keys_that_sign_and_wants_mfa() {
         secret: Some("bedrock-irsa-role".to_owned()),
         grant: Grant::Aws(AwsSettings {
             name: "bedrock".to_owned(),
-            signing: SigningSettings { endpoint_prefix: Some(BEDROCK_RUNTIME), ..SigningSettings::default() },
+            signing: SigningSettings {
+                entry: "bedrock".into(),
+                endpoint_prefix: Some(BEDROCK_RUNTIME),
+                ..SigningSettings::default()
+            },
             sts_endpoint: None,
             roles: vec![],
             web_identity: None,
@@ -74,6 +78,7 @@ fn every_key_becomes_what_it_says() {
         secret: Some("aws-keys".to_owned()),
         grant: Grant::Aws(AwsSettings {
             signing: SigningSettings {
+                entry: "full".into(),
                 region: Some("us-east-1".to_owned()),
                 ambient_region: None,
                 service: Some("bedrock".to_owned()),

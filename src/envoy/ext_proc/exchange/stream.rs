@@ -117,6 +117,7 @@ impl Exchange {
                     }
                 }
                 State::Incoming(body) if body.is_over() => {
+                    self.last_message = Instant::now();
                     if let State::Incoming(body) = std::mem::replace(&mut self.state, State::Over)
                         && let Some(answer) = self.next(|this| this.with_body(*body))
                     {
@@ -159,7 +160,10 @@ impl Stream for Exchange {
             };
             let answer = match frame {
                 Some(Ok(frame)) => {
-                    this.last_message = Instant::now();
+                    // A body holds its room no longer because it comes drop by drop.
+                    if !matches!(this.state, State::Incoming(_)) {
+                        this.last_message = Instant::now();
+                    }
                     match this.state {
                         State::Unanswered => this.next(|this| this.first(frame)),
                         _ => this.next(|this| this.message(&frame)),

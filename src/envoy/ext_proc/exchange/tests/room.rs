@@ -48,6 +48,23 @@ async fn whoever_gives_up_waiting_for_room_leaves_none_taken() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_body_that_drips_holds_its_room_no_longer_than_one_that_never_comes() {
+    let bench = Bench::small();
+    let mut call = bench.asked(&in_mode(DUPLEX, headers("aws", &[]))).await;
+    let began = tokio::time::Instant::now();
+    let idle = Limits::default().stream_idle;
+    let end = loop {
+        call.body(b"x", false);
+        if let Ok(end) = tokio::time::timeout(Duration::from_secs(7), call.next()).await {
+            break end;
+        }
+        assert!(began.elapsed() <= idle);
+    };
+    assert_eq!(end, Err(Code::DeadlineExceeded));
+    assert_eq!(bench.free(), 4 * MIB);
+}
+
+#[tokio::test(start_paused = true)]
 async fn many_bodies_at_once_are_all_served_within_the_room_that_there_is() {
     let limits = Limits {
         max_body: MIB,
