@@ -65,6 +65,7 @@ fn many_bodies_at_once_stay_within_body_memory_and_nobody_hangs() {
         let answers = all_ask(&world);
         let (peak, context) = (memory(&world)["VmHWM"], format!("{way:?} {version:?}"));
         let count = |status: u16| answers.iter().filter(|answer| answer.status == status).count();
+        assert!(peak <= before + ROOM / 1024 + BASE, "{context}: {peak} KiB, {before} before");
         assert_eq!(count(200) + count(503), CALLERS, "{context}: {answers:?}");
         // A check is a little longer than its body: one less of those.
         assert!(count(200) >= ROOM / BODY - 1, "{context}: who has room is served");
@@ -76,7 +77,6 @@ fn many_bodies_at_once_stay_within_body_memory_and_nobody_hangs() {
         for call in &calls {
             call.verified();
         }
-        assert!(peak <= before + ROOM / 1024 + BASE, "{context}: {peak} KiB, {before} before");
         ends_every_stream(&world);
         // All of the room is there again, and the allocator gives memory back while it works.
         eventually("less memory", || {
