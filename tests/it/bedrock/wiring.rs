@@ -35,7 +35,13 @@ pub(super) fn bytes(length: usize) -> Vec<u8> {
 /// A world of one placement with these limits.
 pub(super) fn limited(placement: Placement, version: Version, limits: Value) -> SigningSetup {
     let mut setup = SigningSetup::new(placement, version);
-    setup.configure = Box::new(move |config, _| config["limits"] = limits);
+    setup.configure = Box::new(move |config, _| {
+        config["limits"] = limits;
+        // As in every world, but for the cases of room, where who waits longer finds some.
+        if config["limits"]["body_memory"].is_null() && config["limits"]["patience"].is_null() {
+            config["limits"]["patience"] = json!("3s");
+        }
+    });
     setup
 }
 

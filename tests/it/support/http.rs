@@ -31,7 +31,9 @@ pub(crate) struct Connection<S: Read + Write = TcpStream>(BufReader<S>);
 
 /// One request on a connection of its own.
 pub(crate) fn send(address: SocketAddr, request: &Request) -> Answer {
-    try_send(address, request).unwrap_or_else(|error| panic!("{address}: {error}: {request:?}"))
+    try_send(address, request).unwrap_or_else(|error| {
+        panic!("{address}: {error}: {} {}", request.method, String::from_utf8_lossy(&request.path))
+    })
 }
 
 /// The same, where the answer may stay away.

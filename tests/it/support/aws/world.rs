@@ -113,6 +113,10 @@ impl SigningSetup {
             config["providers"][0]["aws"]["host"] = json!(host);
         }
         configure(&mut config, &files);
+        // Keys are obtained at the first request; a machine that is busy with other cases may take its time.
+        if config["limits"].is_null() {
+            config["limits"] = json!({"patience": "3s"});
+        }
         let bouncer = Bouncer::begin_in(files, config, log, environment);
         bouncer.serves();
         let tls = upstream.as_ref().map(|certificates| (certificates.path(), "localhost".to_owned()));
