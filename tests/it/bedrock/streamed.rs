@@ -14,8 +14,10 @@ use crate::support::{Connection, Log, Placement, Request, Version, send};
 fn duplex(placement: Placement, version: Version) -> SigningSetup {
     let mut setup = beside_an_api_key(limited(placement, version, json!({"max_body": "10MiB"})));
     setup.filter = full_duplex;
-    setup.envoy = Box::new(|config| {
-        buffer(config, 32 * KIB);
+    setup.envoy = Box::new(move |config| {
+        // A filter in a cluster is asked once the router has a connection: until then Envoy itself has to hold what comes.
+        let held = if placement == Placement::Upstream { 20 * MIB } else { 32 * KIB };
+        buffer(config, held);
         manager(config)["http_protocol_options"] = json!({"enable_trailers": true});
     });
     // A line for each of thousands of frames is of no use.
