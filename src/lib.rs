@@ -48,5 +48,6 @@ pub mod envoy;
 pub mod admin;
 pub mod serve;
 pub mod app;
+pub mod loadtest;
 pub mod demo;
 pub mod cli;
