@@ -1,5 +1,6 @@
 //! One thread and one current_thread runtime a core. A connection lives and dies on the worker that it was dealt to.
 
+use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use super::drain::Drain;
 use super::preface::Begun;
 use super::services::{LocalServices, Services};
+use super::streams::Streams;
 use super::tls::{Peer, Tls};
 use crate::base::count_as_worker;
 use crate::config::Limits;
@@ -62,10 +64,6 @@ pub struct WorkersError(#[from] io::Error);
 
 /// One on the count of a worker's connections, for as long as it lives.
 struct Counted(Arc<AtomicUsize>);
-
-/// Spawns hyper's stream tasks on the worker's own thread.
-#[derive(Clone, Copy)]
-struct Local;
 
 impl Workers {
     /// Starts `count` workers.
@@ -211,7 +209,8 @@ where
         () = drain.begins() => return Ok(()),
     };
     let service = service_fn(move |request| services.call(peer, request));
-    let connection = http2::Builder::new(Local)
+    let streams = Streams::default();
+    let connection = http2::Builder::new(streams.clone())
         .timer(TokioTimer::new())
         // hyper's own default of 200 would queue an Envoy worker's requests behind each other.
         .max_concurrent_streams(limits.max_streams)
@@ -230,10 +229,11 @@ where
         .serve_connection(TokioIo::new(io), service);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
-        ended = connection.as_mut() => return ended.map_err(io::Error::other),
-        () = drain.begins() => connection.as_mut().graceful_shutdown(),
+        ended = poll_fn(|context| streams.poll(connection.as_mut(), context)) => return ended,
+        () = drain.begins() => {}
     }
-    connection.await.map_err(io::Error::other)
+    connection.as_mut().graceful_shutdown();
+    poll_fn(|context| streams.poll(connection.as_mut(), context)).await
 }
 
 /// Streams that may be reset before they were looked at. Envoy resets every stream, but only after its answer.
@@ -242,11 +242,5 @@ const RESETS: usize = 1_024;
 impl Drop for Counted {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for Local {
-    fn execute(&self, task: F) {
-        tokio::task::spawn_local(task);
     }
 }
