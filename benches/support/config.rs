@@ -42,6 +42,20 @@ pub(crate) fn write(
     credential: Credential,
     entries: usize,
 ) -> Result<PathBuf, Failure> {
+    write_with(folder, issuer, credential, entries, &json!({}))
+}
+
+/// The same with these `limits`.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub(crate) fn write_with(
+    folder: &Path,
+    issuer: &Issuer,
+    credential: Credential,
+    entries: usize,
+    limits: &Value,
+) -> Result<PathBuf, Failure> {
     let secret = folder.join("secrets/openai-credential");
     fs::create_dir_all(&secret)?;
     for (key, value) in [("api_key", KEY.as_str()), ("client_id", "bench"), ("client_secret", "secret of bench")]
@@ -67,6 +81,7 @@ pub(crate) fn write(
         }]},
         "mfa": {"amr": ["mfa"], "max_age": "8h"},
         "providers": entries,
+        "limits": limits,
         "secrets": {"store": "file", "file": {"root": "secrets"}},
     });
     let file = folder.join("bouncer.yaml");
