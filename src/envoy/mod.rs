@@ -13,6 +13,7 @@ mod structs;
 #[cfg(test)]
 #[path = "tests/bench.rs"]
 mod testing;
+mod waiting;
 mod wire;
 
 pub use current::{Current, Generation, Local, labels};

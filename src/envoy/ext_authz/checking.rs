@@ -65,7 +65,10 @@ where
                     let limits = self.service.0.limits();
                     // Longer ones are never read.
                     self.state = if (SMALL..=limits.longest_message()).contains(&length) {
-                        State::Waiting(Box::pin(self.service.0.bodies().take(length, limits.patience)))
+                        match self.room(length) {
+                            Some(state) => state,
+                            None => return Poll::Ready(self.service.full()),
+                        }
                     } else {
                         State::Reading(None)
                     };
@@ -91,6 +94,21 @@ where
                 State::Answered | State::Over => return Poll::Ready(Err(nothing())),
             }
         }
+    }
+
+    /// Room for a message of so many bytes, or the wait for it; none where too many wait.
+    fn room(&self, length: usize) -> Option<State> {
+        let current = &self.service.0;
+        let (bodies, patience) = (current.bodies(), current.limits().patience);
+        if let Some(room) = bodies.try_take(length) {
+            return Some(State::Reading(Some(room)));
+        }
+        let place = current.waits_for_room()?;
+        let room = bodies.take(length, patience);
+        Some(State::Waiting(Box::pin(async move {
+            let _place = place;
+            room.await
+        })))
     }
 
     fn decide(&self, message: &Bytes, generation: &Arc<Generation>, since: Now) -> Result<Next, Status> {

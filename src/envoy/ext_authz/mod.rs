@@ -75,10 +75,14 @@ impl Authorization {
             match wait {
                 Wait::Body { .. } if seen.hash.is_none() => seen.hash = Some(hash(&frame).await),
                 Wait::Body { .. } => return Err(Status::internal("a body is hashed once")),
-                wait => {
-                    Current::wait(Arc::clone(&generation), wait, self.0.patience(since)).await;
-                    patience = wait.then(patience);
-                }
+                wait => match self.0.waits(&generation, wait) {
+                    Some(place) => {
+                        Current::wait(Arc::clone(&generation), wait, self.0.patience(since), place).await;
+                        patience = wait.then(patience);
+                    }
+                    // With that it never waits again.
+                    None => patience = Patience::Crowded,
+                },
             }
             match self.guarded(&frame, &generation, since, patience, &seen)? {
                 Next::Reply(reply) => return Ok(reply),
