@@ -130,3 +130,7 @@ impl fmt::Debug for Remembered {
         write!(f, "Remembered({} tokens)", self.0.len())
     }
 }
+
+#[cfg(test)]
+#[path = "remembered_tests.rs"]
+mod tests;
