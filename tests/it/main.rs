@@ -31,6 +31,7 @@ mod key_sets;
 mod lifecycle;
 mod limits;
 mod outage;
+mod overload;
 mod peers;
 mod protocol;
 mod records;
