@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tonic::Code;
 
+use crate::support::frames::{END_HEADERS, Frames, HEADERS, call_lines};
 use crate::support::grpc::{Question, process};
 use crate::support::{CHECK, Direct, PROCESS, Raw};
 
@@ -28,12 +29,19 @@ async fn silent_streams_are_a_bounded_number_of_small_things_that_end() {
         silent.push(connection.open(PROCESS).await.unwrap());
     }
     direct.until_metric("bouncer_streams_active", &[], |streams| streams == f64::from(STREAMS));
-    assert!(connection.is_full(), "no stream beyond the limit");
-    // 16 KiB for each of them are 32 MiB.
-    super::holds_at_most(&direct, before, 32);
+    // One who counts them not: what is beyond the limit is refused.
+    let mut greedy = Frames::connect(direct.grpc);
+    for stream in 0..STREAMS + 500 {
+        greedy.send(HEADERS, END_HEADERS, 2 * stream + 1, &call_lines()).unwrap();
+    }
+    direct.until_metric("bouncer_streams_active", &[], |streams| streams == f64::from(2 * STREAMS));
+    // 32 KiB for each of them are 128 MiB.
+    super::holds_at_most(&direct, before, 128);
     for _ in 0..100 {
         process(&channel, &question).await.authorization();
     }
+    let active = direct.metric("bouncer_streams_active", &[]);
+    assert!(active <= f64::from(2 * STREAMS + 1), "{active}");
     for stream in silent {
         assert_eq!(stream.end().await.unwrap(), Code::DeadlineExceeded);
     }

@@ -3,6 +3,8 @@
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
+use tokio::net::TcpSocket;
+
 use super::{PATIENCE, PROCESS};
 
 /// Frame types and flags of RFC 9113 section 6.
@@ -20,7 +22,7 @@ pub(crate) struct Frames(TcpStream);
 impl Frames {
     /// What comes back is read aside, so that nobody waits for the other.
     pub(crate) fn connect(address: SocketAddr) -> Self {
-        let frames = Self::deaf(address);
+        let frames = Self::begin(TcpStream::connect(address).unwrap());
         let mut answers = frames.0.try_clone().unwrap();
         std::thread::spawn(move || {
             let mut sink = [0; 4_096];
@@ -29,9 +31,16 @@ impl Frames {
         frames
     }
 
-    /// One that never reads what comes back.
-    pub(crate) fn deaf(address: SocketAddr) -> Self {
-        let mut socket = TcpStream::connect(address).unwrap();
+    /// One that never reads what comes back, and has little room for it.
+    pub(crate) async fn deaf(address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(16 << 10).unwrap();
+        let socket = socket.connect(address).await.unwrap().into_std().unwrap();
+        socket.set_nonblocking(false).unwrap();
+        Self::begin(socket)
+    }
+
+    fn begin(mut socket: TcpStream) -> Self {
         socket.set_write_timeout(Some(PATIENCE)).unwrap();
         socket.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
         let mut frames = Self(socket);

@@ -52,13 +52,6 @@ impl Raw {
         Self(send)
     }
 
-    /// Whether the server takes no more streams than there are.
-    pub(crate) fn is_full(&mut self) -> bool {
-        let mut next = std::pin::pin!(self.0.clone().ready());
-        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-        self.0.current_max_send_streams() > 0 && next.as_mut().poll(&mut context).is_pending()
-    }
-
     /// Opens a stream as gRPC does.
     ///
     /// # Errors
