@@ -18,6 +18,12 @@ use super::key::Fingerprint;
 /// An entry takes one place a kibibyte, so that the whole is bounded in number and in bytes.
 const BYTES_A_PLACE: usize = 1024;
 
+/// What an entry takes beside itself: in the table, in the list, and in the list of those that were pushed out lately.
+const TABLE: usize = 256;
+
+/// What a text takes beside itself: its pointer and length, and what the allocator rounds up to.
+const TEXT: usize = size_of::<Box<str>>() + 16;
+
 /// Verified tokens. Never holds a token itself.
 pub(super) struct Remembered(Cache<TokenDigest, Verified, ByPlaces>);
 
@@ -115,8 +121,8 @@ impl Verified {
 fn size(verified: &VerifiedPrincipal) -> usize {
     let (principal, context) = (verified.principal(), verified.auth_context());
     let lists = principal.groups.iter().chain(&context.amr).chain(&context.acr);
-    let listed: usize = lists.map(|text| size_of::<Box<str>>() + text.len()).sum();
-    size_of::<(TokenDigest, Verified, VerifiedPrincipal)>() + principal.subject.len() + listed
+    let listed: usize = lists.map(|text| TEXT + text.len()).sum();
+    TABLE + size_of::<(TokenDigest, Verified, VerifiedPrincipal)>() + TEXT + principal.subject.len() + listed
 }
 
 impl Weighter<TokenDigest, Verified> for ByPlaces {

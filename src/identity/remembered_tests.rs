@@ -77,6 +77,26 @@ fn who_has_another_token_waits_for_nobody_and_nobody_for_ever() {
     assert_eq!(remembered.len(), 1);
 }
 
+#[test]
+fn a_principal_with_many_groups_takes_the_places_of_several() {
+    let few = verified(1);
+    let mut principal = few.principal.principal().clone();
+    principal.groups = (0..100).map(|group| format!("group-{group:>94}").into()).collect();
+    let context = few.principal.auth_context().clone();
+    let many = Verified::new(
+        Arc::new(VerifiedPrincipal::new(principal, context, UnixTime(2_000_000_000))),
+        0,
+        few.key,
+    );
+    assert_eq!((few.places, many.places), (1, 13));
+    let remembered = Remembered::new(100);
+    for number in 0..100 {
+        let token = digest(number);
+        remembered.keep(remembered.turn(&token, LONG), token, many.clone());
+    }
+    assert!(remembered.len() <= 7, "{}", remembered.len());
+}
+
 /// THREATS C17. Those who come again and again are a ten-thousandth of those who come.
 #[test]
 fn a_flood_of_one_time_tokens_does_not_push_out_those_that_are_used() {
