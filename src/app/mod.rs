@@ -120,6 +120,7 @@ impl App {
         let builder = Builder::new(http, Arc::clone(&metrics), credentials);
         let (generation, faults) = builder.build(&config, None)?;
         metrics.config_generation(generation.snapshot.generation);
+        let peers = Arc::new(Peers::new(&config.limits, Arc::clone(&clock), Arc::clone(&metrics)));
         let current = Arc::new(Current::new(generation, clock, Arc::clone(&metrics), config.limits.clone()));
         let (services, health) = Services::new(Arc::clone(&current)).await?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -127,7 +128,6 @@ impl App {
         let standing = Arc::new(standing::Watch::new(Arc::clone(&current), faults));
 
         let (drained, draining) = drain();
-        let peers = Arc::new(Peers::new(&config.limits, Arc::clone(&metrics)));
         let mut tasks = JoinSet::new();
         let mut addresses = Vec::new();
         for (listener, address) in listeners {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use crate::base::{Full, Quota, Taken};
+use crate::base::{Clock, Full, Quota, Taken};
 use crate::config::Limits;
 use crate::telemetry::{ConnectionLimit, Metrics, Throttle};
 
@@ -20,9 +20,9 @@ pub(super) enum PeerAddress {
 }
 
 /// The connections that there are. Shared by all listeners.
-#[derive(Debug)]
 pub struct Peers {
     places: Quota<PeerAddress>,
+    clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     told: Throttle,
 }
@@ -33,9 +33,9 @@ pub(super) type Admitted = Taken<PeerAddress>;
 impl Peers {
     /// Nobody is there yet.
     #[must_use]
-    pub fn new(limits: &Limits, metrics: Arc<Metrics>) -> Self {
+    pub fn new(limits: &Limits, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
         let places = Quota::new(limits.max_connections, limits.max_peer_connections);
-        Self { places, metrics, told: Throttle::per_second(1) }
+        Self { places, clock, metrics, told: Throttle::per_second(1) }
     }
 
     /// A place for a connection of `peer`, or none: then it is to be closed at once. Were it to wait instead, an Envoy would take
@@ -47,10 +47,16 @@ impl Peers {
             Err(Full::Each) => ConnectionLimit::Peer,
         };
         self.metrics.connection_refused(limit);
-        if let Some(suppressed) = self.told.pass(tokio::time::Instant::now().into_std()) {
+        if let Some(suppressed) = self.told.pass(self.clock.now().instant) {
             tracing::warn!(%peer, limit = limit.as_str(), suppressed, "a connection is refused: there are too many");
         }
         None
+    }
+}
+
+impl fmt::Debug for Peers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peers").field("places", &self.places).finish_non_exhaustive()
     }
 }
 
@@ -80,6 +86,7 @@ impl fmt::Display for PeerAddress {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::SystemClock;
 
     fn peer(address: &str) -> String {
         PeerAddress::from(address.parse::<SocketAddr>().unwrap()).to_string()
@@ -105,7 +112,7 @@ mod tests {
     fn a_peer_with_too_many_is_refused_and_another_is_not() {
         let limits = Limits { max_connections: 3, max_peer_connections: 2, ..Limits::default() };
         let metrics = Arc::new(Metrics::default());
-        let peers = Peers::new(&limits, Arc::clone(&metrics));
+        let peers = Peers::new(&limits, Arc::new(SystemClock), Arc::clone(&metrics));
         let (one, other) = (PeerAddress::V4(Ipv4Addr::LOCALHOST), PeerAddress::Unix);
         let held = [peers.admit(one).unwrap(), peers.admit(one).unwrap()];
         assert!(peers.admit(one).is_none());
