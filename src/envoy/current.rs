@@ -33,7 +33,12 @@ pub(super) enum ProtocolError {
 
 /// The server as one worker has it: every request holds on to it, so its count must not be other cores' to touch.
 #[derive(Clone, Debug)]
-pub struct Local(Rc<Arc<Current>>);
+pub struct Local(Rc<Here>);
+
+#[derive(Debug)]
+struct Here {
+    current: Arc<Current>,
+}
 
 /// A snapshot with what belongs to it on the background side.
 #[derive(Debug)]
@@ -64,7 +69,7 @@ impl Local {
     /// For one worker.
     #[must_use]
     pub fn new(current: Arc<Current>) -> Self {
-        Self(Rc::new(current))
+        Self(Rc::new(Here { current }))
     }
 }
 
@@ -72,7 +77,7 @@ impl std::ops::Deref for Local {
     type Target = Current;
 
     fn deref(&self) -> &Current {
-        &self.0
+        &self.0.current
     }
 }
 
