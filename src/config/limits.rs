@@ -34,6 +34,7 @@ pub(super) fn limits(raw: Option<&raw::Limits>, at: &At<'_>) -> Limits {
         max_streams: raw.max_streams.unwrap_or(default.max_streams),
         max_connections: count(raw.max_connections, default.max_connections),
         max_peer_connections: count(raw.max_peer_connections, default.max_peer_connections),
+        max_active: count(raw.max_active, default.max_active),
         max_waiting: count(raw.max_waiting, default.max_waiting),
         verified_tokens: count(raw.verified_tokens, default.verified_tokens),
         stream_idle: wait(&raw.stream_idle, "stream_idle", default.stream_idle),

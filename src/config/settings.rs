@@ -145,6 +145,8 @@ pub struct Limits {
     pub max_headers: usize,
     /// Concurrent streams of one connection. Default 10 000.
     pub max_streams: u32,
+    /// Streams and checks at once over all connections. Default 100 000.
+    pub max_active: usize,
     /// Connections at once. Default 4 096.
     pub max_connections: usize,
     /// Connections at once of one peer; below `max_connections` no peer has them all. Default 1 024: an Envoy opens one a
@@ -178,6 +180,7 @@ impl Default for Limits {
             max_token: 16 << 10,
             max_headers: 96 << 10,
             max_streams: 10_000,
+            max_active: 100_000,
             max_connections: 4_096,
             max_peer_connections: 1_024,
             max_waiting: 10_000,

@@ -1,6 +1,5 @@
 //! What both protocols share: the generation that serves, the clock, the deadlines, the counters.
 
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -31,15 +30,6 @@ pub(super) enum ProtocolError {
     OutOfOrder,
 }
 
-/// The server as one worker has it: every request holds on to it, so its count must not be other cores' to touch.
-#[derive(Clone, Debug)]
-pub struct Local(Rc<Here>);
-
-#[derive(Debug)]
-struct Here {
-    current: Arc<Current>,
-}
-
 /// A snapshot with what belongs to it on the background side.
 #[derive(Debug)]
 pub struct Generation {
@@ -63,22 +53,6 @@ pub struct Current {
     bodies: Budget,
     waiting: Waiting,
     draining: AtomicBool,
-}
-
-impl Local {
-    /// For one worker.
-    #[must_use]
-    pub fn new(current: Arc<Current>) -> Self {
-        Self(Rc::new(Here { current }))
-    }
-}
-
-impl std::ops::Deref for Local {
-    type Target = Current;
-
-    fn deref(&self) -> &Current {
-        &self.0.current
-    }
 }
 
 impl Generation {

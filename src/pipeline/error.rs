@@ -91,6 +91,9 @@ pub enum Cause {
     /// The request cannot be signed.
     #[error(transparent)]
     Signing(#[from] SigningError),
+    /// Too many streams are open.
+    #[error("too many streams are open already (limits.max_active)")]
+    Busy,
     /// It would have to wait, and too many do already.
     #[error("too many requests wait for a key set or a credential already (limits.max_waiting)")]
     Crowded,
@@ -253,7 +256,7 @@ impl Cause {
                 SigningError::Body(BodyFault::NoRoom) => Code::Overloaded,
             },
             Self::ClockCorrected => Code::CredentialUnavailable,
-            Self::Crowded => Code::Overloaded,
+            Self::Busy | Self::Crowded => Code::Overloaded,
             Self::StepUp => Code::InsufficientUserAuthentication,
             Self::Policy(Refused::MfaNotPossible) => Code::MfaNotPossible,
             Self::Credential(_) | Self::CredentialReplaced => Code::CredentialUnavailable,

@@ -75,7 +75,8 @@ fn requests(out: &mut DescriptorEncoder<'_>, metrics: &Metrics) -> Result<(), Er
         family.histogram(&labels, &counts.duration())?;
     }
     let help = "Streams that Envoy has open";
-    gauge(out, "bouncer_streams_active", help)?.only_gauge(metrics.streams())?;
+    gauge(out, "bouncer_streams_active", help)?
+        .only_gauge(i64::try_from(metrics.streams()).unwrap_or(i64::MAX))?;
     let help = "Requests that wait for a key set, a credential or room";
     gauge(out, "bouncer_requests_waiting", help)?.only_gauge(metrics.waiting.load(Ordering::Relaxed))?;
     let help = "Connections closed at once because there were too many";

@@ -104,8 +104,11 @@ impl Metrics {
     }
 
     /// The streams that there are.
-    pub(super) fn streams(&self) -> i64 {
-        self.streams.all().map(|streams| streams.load(Ordering::Relaxed)).sum()
+    #[must_use]
+    pub fn streams(&self) -> usize {
+        let sum = self.streams.all().map(|streams| streams.load(Ordering::Relaxed)).sum::<i64>();
+        // One that ended on another thread may be counted before the one that it began on.
+        usize::try_from(sum).unwrap_or(0)
     }
 
     /// One more request that waits, until the wait is over.

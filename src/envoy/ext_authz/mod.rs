@@ -17,14 +17,15 @@ use tonic::Status;
 pub use self::checking::Checking;
 use self::request::{Check, Seen};
 use self::response::{denied, ok};
-use super::current::{Current, Generation, Local, ProtocolError, Told};
+use super::current::{Current, Generation, ProtocolError, Told};
 use super::grpc::{Frame, head};
 use super::headers::HeaderMapError;
+use super::local::Local;
 use super::refusal::Denied;
 use super::wire::WireError;
 use crate::base::Now;
 use crate::pipeline::{Cause, Outcome, Patience, Refusal, Wait, run};
-use crate::request::{BodyFault, HeaderMutation, PayloadHash, PayloadHasher};
+use crate::request::{HeaderMutation, PayloadHash, PayloadHasher};
 use crate::telemetry::Service;
 
 /// The service.
@@ -92,8 +93,8 @@ impl Authorization {
     }
 
     /// Answers what there was no room for.
-    fn full(&self) -> Result<Frame, Status> {
-        let refusal = Outcome::Refuse(Refusal::early(BodyFault::NoRoom));
+    fn full(&self, cause: impl Into<Cause>) -> Result<Frame, Status> {
+        let refusal = Outcome::Refuse(Refusal::early(cause));
         match self.conclude(&self.0.generation(), &refusal, &Told::nothing(self.0.now()))? {
             Next::Reply(reply) => Ok(reply),
             Next::Wait(_) => Err(Status::internal("not an answer to a check")),

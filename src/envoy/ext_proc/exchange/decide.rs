@@ -149,6 +149,13 @@ impl Exchange {
         }
     }
 
+    /// Refuses a request of which nothing is read.
+    pub(super) fn full(&self) -> Result<Next, Status> {
+        let (since, generation) = (self.current.now(), self.current.serving());
+        let outcome = Outcome::Refuse(Refusal::early(Cause::Busy));
+        self.conclude(&Question::fresh(&generation, since), outcome, &Told::nothing(since))
+    }
+
     /// A wait is over.
     pub(super) fn again(&self, waiting: Waiting, waited: Waited) -> Result<Next, Status> {
         let asked = waiting.asked;
