@@ -13,6 +13,7 @@ use crate::config::Limits;
 use crate::credential::Signed;
 use crate::outbound::KeySetRefresher;
 use crate::pipeline::{Code, Outcome, Owner, Patience, Refusal, Snapshot, Wait};
+use crate::request::RequestView;
 use crate::telemetry::{Counted, Labels, Metrics, RequestMetrics, Service, Throttle};
 
 /// The closed sets of label values that come from here.
@@ -194,7 +195,7 @@ impl Current {
         service: Service,
         generation: &Generation,
         outcome: &Outcome<'_>,
-        told: &Told<'_>,
+        told: &Told<'_, '_>,
     ) {
         let (provider, counted) = match outcome {
             Outcome::Attach { provider, .. } => (Some(*provider), Counted::Permit),
@@ -240,30 +241,30 @@ impl Current {
     }
 
     /// One line a refusal, but no more than the log can bear: a flood of bad tokens must not become a flood of lines.
-    fn tell(&self, generation: &Generation, refusal: &Refusal, told: &Told<'_>) {
+    fn tell(&self, generation: &Generation, refusal: &Refusal, told: &Told<'_, '_>) {
         let Some(suppressed) = self.refusals.pass(told.since.instant) else { return };
         let provider = refusal.provider.and_then(|index| generation.snapshot.catalog.providers().get(index));
         let (provider, code) =
             (provider.map_or("", |provider| &*provider.name), refusal.cause.code().as_str());
-        let (cause, request_id) = (refusal.cause, told.request_id.unwrap_or_default());
-        let path: String = told.path.chars().take(256).collect();
+        let (cause, request_id) = (refusal.cause, told.request_id().unwrap_or_default());
+        let (method, path) = told.view.map_or(("", ""), |view| (view.method, view.path_for_the_record()));
+        let path: String = path.chars().take(256).collect();
         match cause.owner() {
             Owner::Caller => {
-                tracing::info!(code, provider, %cause, method = told.method, path, request_id, suppressed, "refused");
+                tracing::info!(code, provider, %cause, method, path, request_id, suppressed, "refused");
             }
             Owner::Operator | Owner::Remote => {
-                tracing::warn!(code, provider, %cause, method = told.method, path, request_id, suppressed, "refused");
+                tracing::warn!(code, provider, %cause, method, path, request_id, suppressed, "refused");
             }
         }
     }
 }
 
 /// What a record says of a request.
-pub(super) struct Told<'a> {
-    pub(super) since: Now,
-    pub(super) method: &'a str,
-    pub(super) path: &'a str,
-    pub(super) request_id: Option<&'a str>,
+pub(super) struct Told<'v, 'a> {
+    since: Now,
+    /// None where the request could not be read.
+    view: Option<&'v RequestView<'a>>,
 }
 
 /// What a record says of a provider's refusal.
@@ -279,14 +280,18 @@ pub(super) struct Rejected<'a> {
     pub(super) request_id: Option<&'a str>,
 }
 
-impl<'a> Told<'a> {
+impl<'v, 'a> Told<'v, 'a> {
     pub(super) fn nothing(since: Now) -> Self {
-        Self { since, method: "", path: "", request_id: None }
+        Self { since, view: None }
     }
 
-    pub(super) fn of(view: &crate::request::RequestView<'a>, since: Now) -> Self {
-        let request_id = super::refusal::request_id(&view.headers);
-        Self { since, method: view.method, path: view.path_for_the_record(), request_id }
+    pub(super) fn of(view: &'v RequestView<'a>, since: Now) -> Self {
+        Self { since, view: Some(view) }
+    }
+
+    /// Looked for only where somebody is told of it.
+    pub(super) fn request_id(&self) -> Option<&'a str> {
+        self.view.and_then(|view| super::refusal::request_id(&view.headers))
     }
 }
 

@@ -38,13 +38,15 @@ pub(super) fn read_map<'a>(map: &'a [u8], into: &mut Headers<'a>) -> Result<(), 
         if lines > MAX_LINES {
             return Err(RequestError::TooManyHeaders.into());
         }
+        let line = line.bytes()?;
+        if let Some((name, value)) = plain(line) {
+            into.push(text(name)?, value);
+            continue;
+        }
         let (mut name, mut value, mut raw_value) = (None, None, None);
-        for field in Fields::of(line.bytes()?) {
+        for field in Fields::of(line) {
             match field? {
-                // A name that is no text cannot be compared with any list of names.
-                (1, found) => {
-                    once(&mut name, str::from_utf8(found.bytes()?).map_err(|_| RequestError::NotText)?)?
-                }
+                (1, found) => once(&mut name, text(found.bytes()?)?)?,
                 (2, found) => once(&mut value, found.bytes()?)?,
                 (3, found) => once(&mut raw_value, found.bytes()?)?,
                 _ => {}
@@ -62,14 +64,35 @@ pub(super) fn read_map<'a>(map: &'a [u8], into: &mut Headers<'a>) -> Result<(), 
     Ok(())
 }
 
+/// A name that is no text cannot be compared with any list of names.
+fn text(name: &[u8]) -> Result<&str, RequestError> {
+    str::from_utf8(name).map_err(|_| RequestError::NotText)
+}
+
+/// Name and value of a line as Envoy writes nearly every one: `key` and `raw_value`, neither of them empty, and nothing else.
+fn plain(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    const KEY: u8 = 1 << 3 | 2;
+    const RAW_VALUE: u8 = 3 << 3 | 2;
+    let [KEY, length @ 1..=0x7f, rest @ ..] = line else { return None };
+    let (name, rest) = rest.split_at_checked(usize::from(*length))?;
+    let (length, value) = match rest {
+        [RAW_VALUE, length @ 1..=0x7f, value @ ..] => (usize::from(*length), value),
+        [RAW_VALUE, low @ 0x80..=0xff, high @ 1..=0x7f, value @ ..] => {
+            (usize::from(low & 0x7f) | usize::from(*high) << 7, value)
+        }
+        _ => return None,
+    };
+    (value.len() == length).then_some((name, value))
+}
+
 /// A line that ext_proc sets: it reads `raw_value` only, and an empty header is what a `value` would become.
 pub(super) fn set_raw(name: &[u8], value: Vec<u8>) -> HeaderValueOption {
-    set(HeaderValue { key: text(name), value: String::new(), raw_value: value })
+    set(HeaderValue { key: lossy(name), value: String::new(), raw_value: value })
 }
 
 /// A line that ext_authz sets: it reads `value` only.
 pub(super) fn set_text(name: &[u8], value: &[u8]) -> HeaderValueOption {
-    set(HeaderValue { key: text(name), value: text(value), raw_value: Vec::new() })
+    set(HeaderValue { key: lossy(name), value: lossy(value), raw_value: Vec::new() })
 }
 
 /// Never left to a default: Envoys read an unset action as append or as overwrite, by their age.
@@ -81,6 +104,6 @@ fn set(header: HeaderValue) -> HeaderValueOption {
 }
 
 /// Names and values of ours are visible ASCII by construction; anything else would come out as replacement characters.
-fn text(bytes: &[u8]) -> String {
+fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

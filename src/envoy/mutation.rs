@@ -83,10 +83,8 @@ impl Shape {
     fn value(self, line: &SetHeader) -> Cow<'_, [u8]> {
         match (self.value, line.value.wire()) {
             (Value::Raw, value) => Cow::Borrowed(value),
-            (Value::Text, value) => match String::from_utf8_lossy(value) {
-                Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-                Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-            },
+            (Value::Text, value) if value.is_ascii() => Cow::Borrowed(value),
+            (Value::Text, value) => Cow::Owned(String::from_utf8_lossy(value).into_owned().into_bytes()),
         }
     }
 

@@ -84,12 +84,9 @@ fn behind_bearer(value: &[u8]) -> Result<&[u8], TokenError> {
     if rest.iter().take(blanks).any(|byte| *byte != b' ') || token.is_empty() {
         return Err(TokenError::Scheme);
     }
-    if token.contains(&b',') {
-        return Err(TokenError::Several);
-    }
-    // To the end in any case: without a way out the loop is done sixteen bytes at a time.
-    if token.iter().fold(false, |blank, byte| blank | byte.is_ascii_whitespace()) {
-        return Err(TokenError::Scheme);
+    // To the end in any case: without a way out the loop is done sixteen bytes at a time. Nothing up to the blank is in a token.
+    if token.iter().fold(false, |blank, byte| blank | (*byte <= b' ')) {
+        return Err(if token.contains(&b',') { TokenError::Several } else { TokenError::Scheme });
     }
     Ok(token)
 }

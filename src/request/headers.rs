@@ -1,7 +1,5 @@
 //! Header names and values of a request, as slices of the message they came in.
 
-use smallvec::SmallVec;
-
 /// One header line. Envoy hands names over in lower case; what a client spelled with `_` or `.` stays as it was.
 #[derive(Clone, Copy)]
 pub struct Header<'a> {
@@ -12,8 +10,13 @@ pub struct Header<'a> {
 }
 
 /// All header lines in the order they came, pseudo headers included.
-#[derive(Default)]
-pub struct Headers<'a>(SmallVec<[Header<'a>; 32]>);
+///
+/// On the heap, with room for those of an ordinary request: a view is handed on from stage to stage, and a kilobyte that is
+/// copied each time costs more than one allocation.
+pub struct Headers<'a>(Vec<Header<'a>>);
+
+/// More lines than an ordinary request has.
+const USUAL: usize = 32;
 
 impl<'a> Headers<'a> {
     /// Appends a line.
@@ -39,6 +42,12 @@ impl<'a> Headers<'a> {
             (Some(value), None) => Some(value),
             _ => None,
         }
+    }
+}
+
+impl Default for Headers<'_> {
+    fn default() -> Self {
+        Self(Vec::with_capacity(USUAL))
     }
 }
 

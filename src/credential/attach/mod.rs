@@ -51,10 +51,23 @@ pub fn attach<'a>(
 /// may send their token and providers take their key, in any spelling.
 #[must_use]
 pub fn strip<'a>(credential_headers: &[String], headers: &Headers<'a>) -> HeaderMutation<'a> {
+    strip_with(&[], credential_headers, headers)
+}
+
+/// The same with the lines that are set: a second line under such a name, or a lenient spelling of it, must not survive beside
+/// ours.
+fn strip_with<'a>(
+    set: &[SetHeader],
+    credential_headers: &[String],
+    headers: &Headers<'a>,
+) -> HeaderMutation<'a> {
     let mut mutation = HeaderMutation::default();
     for line in headers.iter() {
         let sent = Sent::of(line.name);
-        if sent.is_stripped() || credential_headers.iter().any(|name| sent.is(name.as_bytes())) {
+        if sent.is_stripped()
+            || credential_headers.iter().any(|name| sent.is(name.as_bytes()))
+            || set.iter().any(|set| sent.is(&set.name))
+        {
             remove(&mut mutation, line.name);
         }
     }
@@ -66,14 +79,7 @@ fn exchange<'a>(
     credential_headers: &[String],
     headers: &Headers<'a>,
 ) -> HeaderMutation<'a> {
-    let mut mutation = strip(credential_headers, headers);
-    for line in headers.iter() {
-        // A second line under the credential's own name, or a lenient spelling of it, must not survive beside ours.
-        let sent = Sent::of(line.name);
-        if credential.set.iter().any(|set| sent.is(&set.name)) {
-            remove(&mut mutation, line.name);
-        }
-    }
+    let mut mutation = strip_with(&credential.set, credential_headers, headers);
     mutation.set.extend(credential.set.iter().cloned());
     for line in &credential.default {
         if !headers.iter().any(|sent| sent.name.as_bytes().eq_ignore_ascii_case(&line.name)) {
@@ -115,27 +121,32 @@ struct Sent<'a>(&'a [u8]);
 
 impl<'a> Sent<'a> {
     fn of(name: &'a str) -> Self {
-        Self(name.as_bytes().trim_ascii())
+        match name.as_bytes() {
+            // Blanks at an end are seldom.
+            bytes @ [b'!'..=b'~', .., b'!'..=b'~'] => Self(bytes),
+            bytes => Self(bytes.trim_ascii()),
+        }
     }
 
-    /// Whether it may carry a credential or say whose it is, whatever the provider (PROVIDERS section 1). Most lines of a
-    /// request are done with after their first letter.
+    /// Whether it may carry a credential or say whose it is, whatever the provider (PROVIDERS section 1). Nearly all lines of
+    /// a request are done with after their first and third letter.
     fn is_stripped(self) -> bool {
-        let (names, families): (&[&str], &[&str]) = match self.0.first() {
-            Some(b'a' | b'A') => (&["authorization", "api-key", "anthropic-workspace-id"], &[]),
-            Some(b'c' | b'C') => (&["cookie"], &[]),
-            Some(b'o' | b'O') => {
-                (&["ocp-apim-subscription-key", "openai-organization", "openai-project"], &[])
-            }
-            Some(b'p' | b'P') => (&["proxy-authorization"], &[]),
+        let [first, _, third, ..] = self.0 else { return false };
+        match (fold(*first), fold(*third)) {
+            (b'a', b't') => self.is(b"authorization") || self.is(b"anthropic-workspace-id"),
+            (b'a', b'i') => self.is(b"api-key"),
+            (b'c', b'o') => self.is(b"cookie"),
+            (b'o', b'p') => self.is(b"ocp-apim-subscription-key"),
+            (b'o', b'e') => self.is(b"openai-organization") || self.is(b"openai-project"),
+            (b'p', b'o') => self.is(b"proxy-authorization"),
             // x-aigw-* carries credential overrides into Envoy AI Gateway.
-            Some(b'x' | b'X') => {
-                (&["x-api-key", "x-forwarded-client-cert"], &["x-amz-", "x-goog-", "x-aigw-"])
+            (b'x', b'a') => {
+                self.is(b"x-api-key") || self.begins_with(b"x-amz-") || self.begins_with(b"x-aigw-")
             }
-            _ => return false,
-        };
-        names.iter().any(|name| self.is(name.as_bytes()))
-            || families.iter().any(|family| self.begins_with(family.as_bytes()))
+            (b'x', b'g') => self.begins_with(b"x-goog-"),
+            (b'x', b'f') => self.is(b"x-forwarded-client-cert"),
+            _ => false,
+        }
     }
 
     /// Whether it is `name`, which has neither capitals nor blanks at its ends.

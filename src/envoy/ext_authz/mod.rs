@@ -152,13 +152,13 @@ impl Authorization {
         &self,
         generation: &Generation,
         outcome: &Outcome<'_>,
-        told: &Told<'_>,
+        told: &Told<'_, '_>,
     ) -> Result<Next, Status> {
         self.0.record(Service::ExtAuthz, generation, outcome, told);
         Ok(Next::Reply(match outcome {
             Outcome::Attach { mutation, .. } => ok(mutation),
             Outcome::Pass => ok(&HeaderMutation::default()),
-            Outcome::Refuse(refusal) => denied(Denied::new(refusal, told.request_id)),
+            Outcome::Refuse(refusal) => denied(Denied::new(refusal, told.request_id())),
             // ext_authz never asks as a half; were it to, letting go on without a credential would be wrong.
             Outcome::Verified { .. } => return Err(Status::internal("not an answer to a check")),
         }))

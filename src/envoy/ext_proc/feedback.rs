@@ -90,16 +90,16 @@ enum Sequel {
 
 impl Watch {
     /// None where the entry asks for no feedback.
-    pub(super) fn of(
+    pub(super) fn of<'r>(
         generation: &Arc<Generation>,
         PutOn { provider, credential, signed }: PutOn,
-        request_id: Option<&str>,
+        request_id: impl FnOnce() -> Option<&'r str>,
     ) -> Option<Self> {
         let feedback = *generation.snapshot.feedback.get(provider)?;
         if feedback == Feedback::Off {
             return None;
         }
-        let (generation, request_id) = (Arc::clone(generation), request_id.map(Box::from));
+        let (generation, request_id) = (Arc::clone(generation), request_id().map(Box::from));
         Some(Self { generation, provider, credential, signed, feedback, request_id })
     }
 

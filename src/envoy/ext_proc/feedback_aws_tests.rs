@@ -19,7 +19,7 @@ fn signed(bench: &Bench) -> Watch {
         time: time_at(bench, HOST),
     };
     let put_on = PutOn { provider: 0, credential: id, signed: Some(signed) };
-    Watch::of(&bench.generation, put_on, Some("request-1")).unwrap()
+    Watch::of(&bench.generation, put_on, || Some("request-1")).unwrap()
 }
 
 fn time_at(bench: &Bench, host: &str) -> UnixTime {

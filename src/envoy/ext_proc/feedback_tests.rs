@@ -113,7 +113,7 @@ impl Bench {
     /// A stream on which the credential in use was put.
     fn stream(&self) -> Watch {
         let id = self.slot().handle().held().unwrap().id;
-        Watch::of(&self.generation, put_on(0, id), Some("request-1")).unwrap()
+        Watch::of(&self.generation, put_on(0, id), || Some("request-1")).unwrap()
     }
 
     /// What becomes of this answer to it.
@@ -243,8 +243,8 @@ async fn who_only_observes_renews_the_token_and_the_caller_gets_the_providers_an
 async fn without_feedback_there_is_nothing_to_remember() {
     let bench = Bench::new(ProviderKind::OpenAi, AuthType::Oidc, Feedback::Off).await;
     let id = bench.slot().handle().held().unwrap().id;
-    assert!(Watch::of(&bench.generation, put_on(0, id), None).is_none());
-    assert!(Watch::of(&bench.generation, put_on(1, id), None).is_none());
+    assert!(Watch::of(&bench.generation, put_on(0, id), || None).is_none());
+    assert!(Watch::of(&bench.generation, put_on(1, id), || None).is_none());
 }
 
 #[tokio::test(start_paused = true)]

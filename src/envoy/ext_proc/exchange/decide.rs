@@ -251,7 +251,6 @@ impl Exchange {
             Err(HeaderMapError::Wire(error)) => return Err(malformed(error)),
             Err(HeaderMapError::Request(error)) => return refused(error.into()),
         };
-        let told = Told::of(&view, *since);
         let body = match *seen {
             Seen::Nothing if end => Body::Empty,
             Seen::Nothing if self.modes.request == BodyMode::Streamed => Body::Lost(STREAMED),
@@ -261,6 +260,7 @@ impl Exchange {
             Seen::Fault(fault) => Body::Lost(fault),
         };
         let view = view.with_body(body);
+        let told = Told::of(&view, *since);
         match run(&generation.snapshot, &view, self.current.at(*since, *patience), *patience) {
             Ok(outcome) => self.conclude(question, outcome, &told).map(Ok),
             Err(wait) => Ok(Err(wait)),
@@ -272,13 +272,16 @@ impl Exchange {
         &self,
         question: &Question<'_>,
         outcome: Outcome<'_>,
-        told: &Told<'_>,
+        told: &Told<'_, '_>,
     ) -> Result<Next, Status> {
         self.current.record(Service::ExtProc, question.generation, &outcome, told);
         match outcome {
             Outcome::Attach { provider, credential, mutation, signed } => {
                 let put_on = PutOn { provider, credential, signed };
-                match (Watch::of(question.generation, put_on, told.request_id), self.place(question.seen)) {
+                match (
+                    Watch::of(question.generation, put_on, || told.request_id()),
+                    self.place(question.seen),
+                ) {
                     (None, Place::Headers | Place::Duplex) => {
                         Next::reply(go_on(&mutation, None), self.settled())
                     }
@@ -308,7 +311,7 @@ impl Exchange {
                 Next::reply(reply, self.settled())
             }
             Outcome::Refuse(refusal) => {
-                let denied = Denied::new(&refusal, told.request_id);
+                let denied = Denied::new(&refusal, told.request_id());
                 Next::reply(refuse(denied, refusal.cause.code().as_str()), State::Over)
             }
         }
