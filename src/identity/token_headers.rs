@@ -59,10 +59,7 @@ pub(super) fn find<'a>(
         if lines.next().is_some() {
             return Err(TokenError::Several);
         }
-        let text = if name == "authorization" { behind_bearer(line)? } else { line };
-        if text.contains(&b',') {
-            return Err(TokenError::Several);
-        }
+        let text = if name == "authorization" { behind_bearer(line)? } else { one(line)? };
         let seen_in = match found {
             None => HeaderSet::default(),
             Some(earlier) if earlier.text == text => earlier.seen_in,
@@ -85,10 +82,16 @@ fn behind_bearer(value: &[u8]) -> Result<&[u8], TokenError> {
         return Err(TokenError::Scheme);
     }
     // To the end in any case: without a way out the loop is done sixteen bytes at a time. Nothing up to the blank is in a token.
-    if token.iter().fold(false, |blank, byte| blank | (*byte <= b' ')) {
-        return Err(if token.contains(&b',') { TokenError::Several } else { TokenError::Scheme });
+    if token.iter().fold(false, |bad, byte| bad | (*byte <= b' ') | (*byte == b',')) {
+        one(token)?;
+        return Err(TokenError::Scheme);
     }
     Ok(token)
+}
+
+/// A list is more than one token.
+fn one(text: &[u8]) -> Result<&[u8], TokenError> {
+    if text.contains(&b',') { Err(TokenError::Several) } else { Ok(text) }
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ pub enum Outcome<'a> {
         /// Caller's credentials off, provider's on.
         mutation: HeaderMutation<'a>,
         /// What was signed, where the credential is a signature.
-        signed: Option<Signed>,
+        signed: Option<Box<Signed>>,
     },
     /// Downstream half: let it go without the caller's credentials, the facts in dynamic metadata.
     Verified {

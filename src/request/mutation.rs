@@ -29,9 +29,9 @@ pub struct SetHeader {
 #[derive(Debug, Default)]
 pub struct HeaderMutation<'a> {
     /// Names to take away, spelled as the request spells them.
-    pub remove: SmallVec<[&'a str; 8]>,
+    pub remove: SmallVec<[&'a str; 4]>,
     /// Headers to set.
-    pub set: SmallVec<[SetHeader; 3]>,
+    pub set: SmallVec<[SetHeader; 1]>,
 }
 
 impl HeaderValue {

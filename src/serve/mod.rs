@@ -6,7 +6,6 @@ mod listen;
 mod peers;
 mod preface;
 mod services;
-mod streams;
 mod tls;
 mod worker;
 

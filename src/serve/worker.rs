@@ -1,6 +1,5 @@
 //! One thread and one current_thread runtime a core. A connection lives and dies on the worker that it was dealt to.
 
-use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,6 +10,7 @@ use std::time::Duration;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::net::sockopt;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::{LocalOptions, LocalRuntime};
@@ -20,7 +20,6 @@ use super::drain::Drain;
 use super::peers::Admitted;
 use super::preface::Begun;
 use super::services::{LocalServices, Services};
-use super::streams::Streams;
 use super::tls::{Peer, Tls};
 use crate::base::count_as_worker;
 use crate::config::Limits;
@@ -65,6 +64,10 @@ pub struct WorkersError(#[from] io::Error);
 
 /// One on the count of a worker's connections, for as long as it lives.
 struct Counted(Arc<AtomicUsize>);
+
+/// Spawns hyper's stream tasks on the worker's own thread.
+#[derive(Clone, Copy)]
+struct OnThisThread;
 
 impl Workers {
     /// Starts `count` workers.
@@ -169,6 +172,7 @@ async fn tcp(
     let socket = tokio::net::TcpStream::from_std(socket)?;
     // Without it the p99 of small answers triples.
     socket.set_nodelay(true)?;
+    keep_alive(&socket)?;
     let Some(tls) = tls else { return http2(socket, Peer::Allowed, services, limits, drain).await };
     let acceptor = tokio_rustls::TlsAcceptor::from(tls.config());
     let stream = tokio::select! {
@@ -184,6 +188,16 @@ async fn tcp(
         return tokio::time::timeout(HANDSHAKE, http2(stream, peer, services, limits, drain)).await?;
     }
     http2(stream, peer, services, limits, drain).await
+}
+
+/// A peer whose machine is gone leaves its place after 80 s. The kernel asks, and not HTTP/2 with a PING: hyper would take the
+/// time of every frame for that.
+fn keep_alive(socket: &tokio::net::TcpStream) -> io::Result<()> {
+    sockopt::set_socket_keepalive(socket, true)?;
+    sockopt::set_tcp_keepidle(socket, Duration::from_secs(60))?;
+    sockopt::set_tcp_keepintvl(socket, Duration::from_secs(5))?;
+    sockopt::set_tcp_keepcnt(socket, 4)?;
+    Ok(())
 }
 
 async fn unix(
@@ -210,8 +224,7 @@ where
         () = drain.begins() => return Ok(()),
     };
     let service = service_fn(move |request| services.call(peer, request));
-    let streams = Streams::default();
-    let connection = http2::Builder::new(streams.clone())
+    let connection = http2::Builder::new(OnThisThread)
         .timer(TokioTimer::new())
         // hyper's own default of 200 would queue an Envoy worker's requests behind each other.
         .max_concurrent_streams(limits.max_streams)
@@ -223,22 +236,25 @@ where
         // room are not read, and must not keep those that have it from finishing.
         .initial_connection_window_size(Some(16 << 20))
         .initial_stream_window_size(Some(128 << 10))
-        .keep_alive_interval(Some(Duration::from_secs(60)))
-        .keep_alive_timeout(Duration::from_secs(20))
         // Nobody looks at the date of an answer to Envoy.
         .auto_date_header(false)
         .serve_connection(TokioIo::new(io), service);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
-        ended = poll_fn(|context| streams.poll(connection.as_mut(), context)) => return ended,
-        () = drain.begins() => {}
+        ended = connection.as_mut() => return ended.map_err(io::Error::other),
+        () = drain.begins() => connection.as_mut().graceful_shutdown(),
     }
-    connection.as_mut().graceful_shutdown();
-    poll_fn(|context| streams.poll(connection.as_mut(), context)).await
+    connection.await.map_err(io::Error::other)
 }
 
 /// Streams that may be reset before they were looked at. Envoy resets every stream, but only after its answer.
 const RESETS: usize = 1_024;
+
+impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for OnThisThread {
+    fn execute(&self, task: F) {
+        tokio::task::spawn_local(task);
+    }
+}
 
 impl Drop for Counted {
     fn drop(&mut self) {

@@ -124,7 +124,7 @@ impl Signer {
         view: &RequestView<'_>,
         now: Now,
         clocks: &ClockSkews,
-    ) -> Result<(SmallVec<[SetHeader; 3]>, Signed), SigningError> {
+    ) -> Result<(SmallVec<[SetHeader; 1]>, Signed), SigningError> {
         canonical::check(view.method, view.raw_path)?;
         let Scope { host, region, service } = Scope::of(self, view)?;
         if service.starts_with("bedrock") && canonical::cuts_an_arn(view.raw_path) {

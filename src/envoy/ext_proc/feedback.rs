@@ -32,7 +32,7 @@ pub(super) struct Watch {
     generation: Arc<Generation>,
     provider: usize,
     credential: Fingerprint,
-    signed: Option<Signed>,
+    signed: Option<Box<Signed>>,
     feedback: Feedback,
     request_id: Option<Box<str>>,
 }
@@ -43,7 +43,7 @@ pub(super) struct PutOn {
     pub(super) provider: usize,
     pub(super) credential: Fingerprint,
     /// What was signed, where it is a signature.
-    pub(super) signed: Option<Signed>,
+    pub(super) signed: Option<Box<Signed>>,
 }
 
 /// The headers of a response.
@@ -200,7 +200,7 @@ impl Watch {
             provider: &provider.name,
             status,
             credential,
-            signed: self.signed.as_ref(),
+            signed: self.signed.as_deref(),
             action,
             request_id,
         });

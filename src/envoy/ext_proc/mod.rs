@@ -7,7 +7,7 @@ mod request;
 mod response;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, HeaderName, Request, Response};
 use http_body::Body;
 
 pub use self::exchange::Answers;
@@ -16,6 +16,10 @@ use super::grpc::{Inbound, head};
 use super::local::Local;
 use crate::pipeline::Cause;
 use crate::request::Half;
+
+/// In `grpc_service.initial_metadata`: which half of the pair the filter is, and which provider's requests it sees.
+const HALF: HeaderName = HeaderName::from_static("x-bouncer-half");
+const PROVIDER: HeaderName = HeaderName::from_static("x-bouncer-provider");
 
 /// The service.
 #[derive(Clone)]
@@ -54,7 +58,7 @@ struct Wiring {
 impl Wiring {
     /// A wiring that cannot be read refuses every request of its filter, with a log line that says why.
     fn read(metadata: &HeaderMap) -> Result<Self, Cause> {
-        let only = |key: &str, wrong: Cause| {
+        let only = |key: &HeaderName, wrong: Cause| {
             let mut values = metadata.get_all(key).iter();
             match (values.next().map(|value| value.to_str()), values.next()) {
                 (None, _) => Ok(None),
@@ -62,13 +66,13 @@ impl Wiring {
                 _ => Err(wrong),
             }
         };
-        let half = match only("x-bouncer-half", Cause::Half)? {
+        let half = match only(&HALF, Cause::Half)? {
             None => Half::Whole,
             Some("downstream") => Half::Downstream,
             Some("upstream") => Half::Upstream,
             Some(_) => return Err(Cause::Half),
         };
-        let named_provider = only("x-bouncer-provider", Cause::UnknownProvider)?.map(str::to_owned);
+        let named_provider = only(&PROVIDER, Cause::UnknownProvider)?.map(str::to_owned);
         Ok(Self { named_provider, half })
     }
 }

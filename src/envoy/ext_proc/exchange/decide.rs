@@ -283,23 +283,24 @@ impl Exchange {
                     self.place(question.seen),
                 ) {
                     (None, Place::Headers | Place::Duplex) => {
-                        Next::reply(go_on(&mutation, None), self.settled())
+                        Next::reply(go_on(&mutation, None), State::Answered)
                     }
-                    (Some(watch), Place::Headers) => {
-                        Next::reply(then_response_headers(go_on(&mutation, None)), State::Attached(watch))
-                    }
+                    (Some(watch), Place::Headers) => Next::reply(
+                        then_response_headers(go_on(&mutation, None)),
+                        State::Attached(Box::new(watch)),
+                    ),
                     // Envoy takes no mode_override there: the response's headers come if the filter says so itself.
                     (Some(watch), Place::Duplex) => {
-                        Next::reply(go_on(&mutation, None), State::Attached(watch))
+                        Next::reply(go_on(&mutation, None), State::Attached(Box::new(watch)))
                     }
                     (watch, Place::Body) => Next::reply(
                         go_on_with_body(&mutation),
-                        watch.map_or_else(|| self.settled(), State::Attached),
+                        watch.map_or(State::Answered, |watch| State::Attached(Box::new(watch))),
                     ),
                 }
             }
             Outcome::Verified { facts, mutation } => {
-                Next::reply(go_on(&mutation, Some(&facts)), self.settled())
+                Next::reply(go_on(&mutation, Some(&facts)), State::Answered)
             }
             Outcome::Pass => {
                 let nothing = HeaderMutation::default();
@@ -308,7 +309,7 @@ impl Exchange {
                     // Nobody's any more; what the caller sent as proof is off.
                     Place::Body => go_on_with_body(&nothing),
                 };
-                Next::reply(reply, self.settled())
+                Next::reply(reply, State::Answered)
             }
             Outcome::Refuse(refusal) => {
                 let denied = Denied::new(&refusal, told.request_id());

@@ -66,9 +66,9 @@ enum State {
     /// The request is answered; what follows is passed.
     Answered,
     /// The request is answered, and what the provider says to the credential is waited for.
-    Attached(Watch),
+    Attached(Box<Watch>),
     /// It said 403, and the body has the reason.
-    Reading(Watch),
+    Reading(Box<Watch>),
     /// Over: refused, ended with an error, or nothing is left to say.
     Over,
 }
@@ -159,14 +159,14 @@ impl Exchange {
             (Phase::ResponseHeaders { map, end }, State::Attached(watch)) => {
                 let maker = self.abused(ProtocolError::Malformed, message.maker())?;
                 match watch.headers(&self.current, ResponseHeaders { map, end, maker }) {
-                    Verdict::Untouched => Next::reply(untouched(phase), self.settled()),
+                    Verdict::Untouched => Next::reply(untouched(phase), self.after_the_response()),
                     Verdict::ReadBody => Next::reply(then_response_body(), State::Reading(watch)),
                     Verdict::Instead(reply) => Next::reply(reply, State::Over),
                 }
             }
             (Phase::ResponseBody { body, .. }, State::Reading(watch)) => {
                 watch.body(&self.current, body);
-                Next::reply(self.passed(phase, frame), self.settled())
+                Next::reply(self.passed(phase, frame), self.after_the_response())
             }
             (phase, state) => Next::reply(self.passed(phase, frame), state),
         }
@@ -186,9 +186,8 @@ impl Exchange {
         }
     }
 
-    /// There is nothing more to say, and the stream ends, unless Envoy wants bodies back: one that stayed open for as long as the
-    /// provider talks would cost memory for nothing. Whatever else Envoy would show of the exchange it passes by itself.
-    fn settled(&self) -> State {
+    /// There is nothing more to say, unless Envoy wants bodies back.
+    fn after_the_response(&self) -> State {
         match self.modes {
             BodyModes { request: BodyMode::FullDuplex, .. }
             | BodyModes { response: BodyMode::FullDuplex, .. } => State::Answered,

@@ -60,8 +60,8 @@ impl Exchange {
     /// off at the drain's end would cost the caller the whole answer.
     fn overdue(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let limits = self.current.limits();
-        let began = *self.waits.began.get_or_insert_with(Instant::now);
         let idle = *self.waits.idle.get_or_insert_with(Instant::now);
+        let began = *self.waits.began.get_or_insert(idle);
         let end = (idle + limits.stream_idle).min(began + limits.stream_total);
         loop {
             let first = end.min(began + LOOK);
