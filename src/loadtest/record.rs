@@ -29,3 +29,37 @@ pub struct Sample {
     /// What came of it.
     pub outcome: Outcome,
 }
+
+/// What one generator measured.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    /// All of it.
+    pub samples: Vec<Sample>,
+    /// The first words of each kind of error.
+    pub reasons: std::collections::BTreeMap<Outcome, String>,
+}
+
+impl Recorder {
+    /// One without samples.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One more request.
+    pub fn add(&mut self, sample: Sample) {
+        self.samples.push(sample);
+    }
+
+    /// One more request that went wrong, and what was said of it.
+    pub fn add_with_reason(&mut self, sample: Sample, reason: &str) {
+        self.add(sample);
+        self.reasons.entry(sample.outcome).or_insert_with(|| reason.to_owned());
+    }
+
+    /// What another measured beside this one.
+    pub fn merge(&mut self, other: Self) {
+        self.samples.extend(other.samples);
+        self.reasons.extend(other.reasons);
+    }
+}
