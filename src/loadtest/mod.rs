@@ -8,8 +8,21 @@
 //!
 //! `benches/hotpath` drives its servers with the same engine.
 
+mod gauge;
+mod host;
+mod latency;
+mod limits;
 mod plan;
+mod progress;
 mod record;
+mod summary;
+mod timeline;
+mod units;
 
+pub use gauge::Gauge;
+pub use host::{HostError, Process, Usage, UsageLine};
+pub use limits::{Limits, Missed};
 pub use plan::{Address, Pace, Plan, Protocol, Target, Tls, Until};
-pub use record::{Outcome, Sample};
+pub use progress::Progress;
+pub use record::{Outcome, Recorder, Sample};
+pub use summary::{Asked, Summary};
