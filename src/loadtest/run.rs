@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::connect::ConnectError;
 use super::drive::{Generator, Measured as Part};
+use super::gauge::Gauge;
 use super::pacer;
 use super::plan::{Pace, Plan};
 use super::question::Questions;
@@ -21,6 +22,7 @@ use super::record::Recorder;
 pub struct Running {
     stop: watch::Sender<bool>,
     generators: Vec<oneshot::Receiver<Option<Part>>>,
+    gauges: Vec<Arc<Gauge>>,
     zero: Instant,
 }
 
@@ -62,15 +64,18 @@ pub async fn start(plan: &Plan, questions: Arc<Questions>) -> Result<Running, Lo
     let (stop, stopped) = watch::channel(false);
     let of = plan.threads.min(plan.connections).max(1);
     let (mut begins, mut readies, mut generators) = (Vec::new(), Vec::new(), Vec::new());
+    let mut gauges = Vec::new();
     for index in 0..of {
         let (ready, is_ready) = oneshot::channel();
         let (begin, begins_at) = oneshot::channel();
         let (done, result) = oneshot::channel();
+        let recorder = Recorder::new();
+        gauges.push(recorder.gauge());
         let generator = Generator {
             plan: plan.clone(),
             part: pacer::Part { index, of },
             questions: Arc::clone(&questions),
-            recorder: Recorder::new(),
+            recorder,
             ready,
             begin: begins_at,
             stop: stopped.clone(),
@@ -91,7 +96,7 @@ pub async fn start(plan: &Plan, questions: Arc<Questions>) -> Result<Running, Lo
     for begin in begins {
         begin.send(start).map_err(|_| LoadtestError::Lost)?;
     }
-    Ok(Running { stop, generators, zero: start + plan.warm_up })
+    Ok(Running { stop, generators, gauges, zero: start + plan.warm_up })
 }
 
 /// Runs a load to its end.
@@ -119,6 +124,12 @@ impl Running {
     #[must_use]
     pub fn zero(&self) -> Instant {
         self.zero
+    }
+
+    /// What is counted meanwhile, one for each generator.
+    #[must_use]
+    pub fn gauges(&self) -> Vec<Arc<Gauge>> {
+        self.gauges.clone()
     }
 
     /// Ends it early: what waits for an answer is not counted.
