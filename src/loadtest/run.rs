@@ -137,6 +137,12 @@ impl Running {
         self.stop.send_replace(true);
     }
 
+    /// Ends it early once `true` is sent there.
+    #[must_use]
+    pub fn stopper(&self) -> watch::Sender<bool> {
+        self.stop.clone()
+    }
+
     /// Waits for its end.
     ///
     /// # Errors
