@@ -15,6 +15,7 @@ mod limits;
 mod plan;
 mod progress;
 mod record;
+pub mod report;
 mod summary;
 mod timeline;
 mod units;
