@@ -12,6 +12,7 @@ use envoy_types::pb::envoy::service::auth::v3::check_response::HttpResponse;
 use envoy_types::pb::envoy::service::ext_proc::v3::ProcessingResponse;
 use envoy_types::pb::envoy::service::ext_proc::v3::processing_response::Response;
 use prost::Message as _;
+use serde_json::Value;
 
 use super::plan::Protocol;
 use super::record::Outcome;
@@ -147,8 +148,9 @@ impl Judge {
                     set.extend(more);
                     removed.extend(other);
                 }
-                let outcome =
-                    self.permit(&set, &removed, credential_headers, token).map_or_else(Outcome::Wrong, |()| Outcome::Right);
+                let outcome = self
+                    .permit(&set, &removed, credential_headers, token)
+                    .map_or_else(Outcome::Wrong, |()| Outcome::Right);
                 let values = set.iter().map(|option| value(self.protocol, option).to_vec()).collect();
                 (Verdict::Settled(Judgement { outcome, words: None }), values)
             }
@@ -164,7 +166,9 @@ impl Judge {
         token: Option<&[u8]>,
     ) -> Result<(), &'static str> {
         let removes = |name: &str| removed.iter().any(|removed| removed.eq_ignore_ascii_case(name));
-        let name = |option: &HeaderValueOption| option.header.as_ref().map_or("", |line| &line.key).to_ascii_lowercase();
+        let name = |option: &HeaderValueOption| {
+            option.header.as_ref().map_or("", |line| &line.key).to_ascii_lowercase()
+        };
         let is_credential =
             |option: &&HeaderValueOption| credential_headers.iter().any(|known| *known == name(option));
         let Some(credential) = set.iter().find(is_credential) else {
@@ -174,7 +178,11 @@ impl Judge {
             && value(self.protocol, credential).is_empty()
         {
             let other = !header.value.is_empty() || !header.raw_value.is_empty();
-            return Err(if other { "the credential is in the field that Envoy does not read" } else { "the credential is empty" });
+            return Err(if other {
+                "the credential is in the field that Envoy does not read"
+            } else {
+                "the credential is empty"
+            });
         }
         // Some Envoys remove last with ext_authz.
         if self.protocol == Protocol::ExtAuthz && removes(&name(credential)) {
@@ -185,7 +193,9 @@ impl Judge {
             if set.iter().any(|option| has(value(self.protocol, option))) {
                 return Err(ECHO);
             }
-            let overwritten = set.iter().any(|option| name(option) == self.token_header && overwrites(self.protocol, option));
+            let overwritten = set
+                .iter()
+                .any(|option| name(option) == self.token_header && overwrites(self.protocol, option));
             if !overwritten && !removes(&self.token_header) {
                 return Err("the caller's token stays on the request");
             }
@@ -257,14 +267,24 @@ fn ext_authz(message: &[u8]) -> Said {
         Some(HttpResponse::OkResponse(ok)) if status.code == 0 => {
             Said::Mutation { set: ok.headers, removed: ok.headers_to_remove, wants_body: false }
         }
-        None if status.code == 0 => Said::Mutation { set: Vec::new(), removed: Vec::new(), wants_body: false },
+        None if status.code == 0 => {
+            Said::Mutation { set: Vec::new(), removed: Vec::new(), wants_body: false }
+        }
         Some(HttpResponse::DeniedResponse(no) | HttpResponse::ErrorResponse(no)) if status.code != 0 => {
+            let words = if status.message.is_empty() { code(&no.body) } else { status.message };
             // Envoy's own where the server names none.
-            refusal(no.status.map_or(403, |status| status.code), &status.message)
+            refusal(no.status.map_or(403, |status| status.code), &words)
         }
         None => refusal(403, &status.message),
         Some(_) => Said::Unheard("status and response contradict each other"),
     }
+}
+
+/// The word for machines in a provider's error: the rest of the body is for its caller.
+fn code(body: &str) -> String {
+    let body: Value = serde_json::from_str(body).unwrap_or_default();
+    let places = ["/error/code", "/error/type", "/error/status", "/code"];
+    places.iter().find_map(|place| body.pointer(place)?.as_str()).unwrap_or_default().to_owned()
 }
 
 fn refusal(status: i32, words: &str) -> Said {
@@ -276,3 +296,6 @@ fn refusal(status: i32, words: &str) -> Said {
 
 const NO_SCHEMA: &str = "not a message of the protocol";
 
+#[cfg(test)]
+#[path = "check_tests.rs"]
+mod tests;

@@ -27,6 +27,7 @@ mod probe;
 mod progress;
 mod question;
 mod record;
+pub mod report;
 mod run;
 mod summary;
 mod timeline;

@@ -83,8 +83,10 @@ pub struct Latency {
     pub clamped: u64,
     /// The curve of percentiles, evenly over the number of nines.
     pub percentiles: Vec<Percentile>,
-    /// How many took how long, in columns of equal ratio.
+    /// How many took how long, in columns of equal ratio: the bulk of them.
     pub bars: Vec<Bar>,
+    /// The few that took longer than those.
+    pub tail: Option<Bar>,
 }
 
 /// So many percent took no longer than this.
@@ -205,7 +207,13 @@ impl Summary {
 }
 
 impl Latency {
+    /// The mean, rounded.
+    pub(super) fn mean_micros(&self) -> u64 {
+        whole(self.mean)
+    }
+
     fn of(latencies: &Latencies<u64>) -> Option<Self> {
+        let (bars, tail) = bars(latencies);
         (latencies.count() > 0).then(|| Self {
             min: latencies.min(),
             mean: latencies.mean(),
@@ -217,7 +225,8 @@ impl Latency {
             count: latencies.count(),
             clamped: latencies.clamped(),
             percentiles: percentiles(latencies),
-            bars: bars(latencies),
+            bars,
+            tail,
         })
     }
 }
@@ -283,25 +292,27 @@ fn percentiles(latencies: &Latencies<u64>) -> Vec<Percentile> {
     points
 }
 
-fn bars(latencies: &Latencies<u64>) -> Vec<Bar> {
+/// Up to where all but one in a thousand are, or to ten times the median: with a few long ones the bulk would be one column.
+fn bars(latencies: &Latencies<u64>) -> (Vec<Bar>, Option<Bar>) {
     let (min, max) = (latencies.min(), latencies.max());
-    let ratio = (float(max) / float(min)).powf(1.0 / f64::from(BARS));
-    let mut bars = Vec::new();
-    let mut from = min;
+    let end = latencies.quantile(0.999).min(latencies.quantile(0.5).saturating_mul(10));
+    let ratio = (float(end) / float(min)).powf(1.0 / f64::from(BARS));
+    let (mut bars, mut from) = (Vec::new(), min);
     for column in 1..=BARS {
-        let to = if column == BARS { max } else { whole(float(min) * ratio.powf(f64::from(column))) };
+        let to =
+            if column == BARS { end } else { whole(float(min) * ratio.powf(f64::from(column))).min(end) };
         if to >= from {
             bars.push(Bar { from, to, count: 0 });
             from = to + 1;
         }
     }
+    let mut tail = Bar { from, to: max, count: 0 };
     for (value, count) in latencies.counts() {
         let column = bars.partition_point(|bar| bar.to < value);
-        if let Some(bar) = bars.get_mut(column) {
-            bar.count = bar.count.saturating_add(count);
-        }
+        let bar = bars.get_mut(column).unwrap_or(&mut tail);
+        bar.count = bar.count.saturating_add(count);
     }
-    bars
+    (bars, (tail.count > 0).then_some(tail))
 }
 
 /// The last slot is cut where the measurement ends; a short rest belongs to the one before it, for a few answers in no time

@@ -41,6 +41,13 @@ pub fn init(format: LogFormat) -> Result<(), SetGlobalDefaultError> {
     Ok(())
 }
 
+/// Whether whoever looks at `output` wants colour: it is a terminal, and `NO_COLOR` (no-color.org) does not forbid it.
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "NO_COLOR belongs to what is printed, not to the configuration")]
+pub fn wants_colour(output: &impl IsTerminal) -> bool {
+    output.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
 /// The same log into another writer, without colour: for tests and for whoever captures lines. `directives` is what
 /// `RUST_LOG` would say; where it is not understood, as where it is absent, events from `info` up are written.
 pub fn lines<W>(format: LogFormat, directives: Option<&str>, writer: W) -> impl Subscriber + Send + Sync
