@@ -27,3 +27,6 @@ pub use plan::{Address, Pace, Plan, Protocol, Target, Tls, Until};
 pub use progress::Progress;
 pub use record::{Outcome, Recorder, Sample};
 pub use summary::{Asked, Summary};
+
+#[cfg(test)]
+mod fixture;

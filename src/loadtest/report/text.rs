@@ -185,10 +185,10 @@ impl Sheet {
         let [start, peak, end] =
             [server.start.rss_bytes, server.peak_rss_bytes, server.end.rss_bytes].map(units::bytes);
         self.line("", format!("memory {start} at the start, {peak} at most, {end} at the end"));
-        let files = server.end.descriptors.map(|files| format!(", {}", words::number(files, "open file")));
+        let files = server.end.descriptors.map(|files| format!(", {}", units::number(files, "open file")));
         self.line(
             "",
-            format!("{}{}", words::number(server.end.threads, "thread"), files.unwrap_or_default()),
+            format!("{}{}", units::number(server.end.threads, "thread"), files.unwrap_or_default()),
         );
     }
 
