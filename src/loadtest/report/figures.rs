@@ -6,7 +6,6 @@ use super::super::summary::{Interval, Latency, Server, Summary};
 use super::super::units;
 use super::chart::{Anchor, Axis, Chart};
 use super::scale::Scale;
-use super::words;
 
 /// A chart with what stands around it.
 #[derive(Debug)]

@@ -1,11 +1,13 @@
 //! A report for a terminal of 80 columns.
 
 use std::fmt::{self, Write as _};
+use std::io::IsTerminal;
 
 use super::super::limits::Missed;
 use super::super::summary::{Bar, Interval, Latency, Server, Summary};
 use super::super::units;
 use super::words;
+use crate::telemetry::may_have_colour;
 
 /// The widest line.
 const COLUMNS: usize = 80;
@@ -49,6 +51,14 @@ pub fn text(summary: &Summary, missed: &[Missed], ink: Ink) -> String {
 struct Sheet {
     out: String,
     ink: Ink,
+}
+
+impl Ink {
+    /// For what is written to `stream`.
+    #[must_use]
+    pub fn of(stream: &impl IsTerminal) -> Self {
+        if may_have_colour(stream) { Self::Colour } else { Self::Plain }
+    }
 }
 
 impl Sheet {
