@@ -18,6 +18,7 @@ pub(super) fn asked(pace: Pace, until: Duration) -> Asked {
             pace,
             connections: 4,
             streams: 256,
+            threads: 2,
             warm_up: Duration::from_secs(5),
             until: Until::Elapsed(until),
             patience: Duration::from_secs(2),
