@@ -7,46 +7,36 @@
     reason = "a benchmark reads the clock, and waits for a server to become ready"
 )]
 
-use std::io::Write as _;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand};
-use tokio::signal::unix::{SignalKind, signal};
 
-use crate::caller::Issuer;
-use crate::driver::{Address, Load};
-use crate::exchange::Question;
-use crate::measure::Round;
-use crate::report::Row;
-use crate::servers::{Kind, Server};
+use crate::lanes::Kind;
+use crate::support::driver::Load;
+use crate::support::issuer::Issuer;
+use crate::support::{Failure, Verdict, at_least_one, say};
 
-mod caller;
-mod driver;
+mod cpu;
 mod envoy;
-mod exchange;
-mod measure;
-mod noop;
+mod envoy_config;
+mod lanes;
 mod noop_naive;
+mod paced;
 mod report;
-mod servers;
+#[path = "../support/mod.rs"]
+mod support;
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
-/// How long a server that listens may still answer wrongly: bouncer fetches the key set in the background.
-const READY: Duration = Duration::from_secs(15);
-
-/// CPU of an ext_proc request: bouncer beside two no-op servers.
+/// CPU of a request, or its latency at half of the load, or what it costs Envoy: bouncer beside no-op servers.
 #[derive(Parser)]
 struct Options {
     /// What to measure, with commas between
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Kind::ALL)]
     servers: Vec<Kind>,
-    /// Rounds; each drives every server once
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..))]
+    /// Rounds; each drives every lane once [default: 7, with --envoy and --paced 5]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..), default_value_t = 7, default_value_if("paced", "true", "5"), default_value_if("envoy", "true", "5"), hide_default_value = true)]
     rounds: u8,
-    /// Requests to each server in a round
-    #[arg(long, default_value_t = 100_000, value_parser = at_least_one)]
+    /// Requests to each lane in a round
+    #[arg(long, default_value_t = 50_000, value_parser = at_least_one)]
     requests: usize,
     /// Concurrent streams, over all connections
     #[arg(long, default_value_t = 64, value_parser = at_least_one)]
@@ -54,12 +44,24 @@ struct Options {
     /// HTTP/2 connections (Envoy opens one a worker)
     #[arg(long, default_value_t = 1, value_parser = at_least_one)]
     connections: usize,
-    /// Exit with 1 when bouncer over TCP costs more than this part of the naive no-op
+    /// Exit with 1 when bouncer costs more than this times the lazy no-op, over ext_proc (TCP, Unix) or ext_authz (TCP)
     #[arg(long)]
     max_ratio: Option<f64>,
-    /// Exit with 1 when a token over TCP costs more than this times an API key, in the same rounds
+    /// Exit with 1 when a token costs more than this times an API key, in the same rounds
     #[arg(long)]
     max_token_ratio: Option<f64>,
+    /// Measure latencies at half of the saturating rate instead, in an open loop, with events in the background
+    #[arg(long, conflicts_with = "envoy")]
+    paced: bool,
+    /// Seconds that --paced drives a lane in a round
+    #[arg(long, default_value_t = 6.0)]
+    seconds: f64,
+    /// The rate of --paced, a second [default: half of what the lazy no-op answers in a closed loop]
+    #[arg(long)]
+    rate: Option<f64>,
+    /// Exit with 1 when bouncer's p99 is more than this times the lazy no-op's
+    #[arg(long)]
+    max_p99_ratio: Option<f64>,
     /// Measure Envoy and its side call instead, with h2load and the Envoy of `make tools`
     #[arg(long)]
     envoy: bool,
@@ -80,147 +82,36 @@ enum Role {
     Naive,
 }
 
-/// One server over one transport, and what it took so far.
-struct Lane {
-    kind: Kind,
-    pid: u32,
-    address: Address,
-    rounds: Vec<Round>,
+impl Options {
+    fn load(&self) -> Load {
+        Load { requests: self.requests, connections: self.connections, streams: self.streams }
+    }
 }
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let result = match options.role {
-        Some(Role::Naive) => noop_naive::serve().map(|()| ExitCode::SUCCESS),
+    match options.role {
+        Some(Role::Naive) => match noop_naive::serve() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                say(format_args!("error: {error}"));
+                ExitCode::FAILURE
+            }
+        },
         // `cargo test --benches` starts the program too, and wants no figures.
-        None if !options.bench => Ok(ExitCode::SUCCESS),
-        None => tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(Failure::from)
-            .and_then(|runtime| runtime.block_on(until_stopped(run(&options)))),
-    };
-    result.unwrap_or_else(|error| {
-        let _ = writeln!(std::io::stderr(), "error: {error}");
-        ExitCode::FAILURE
-    })
-}
-
-/// Ends `work` on Ctrl-C and SIGTERM too by dropping it: that stops the servers, which would outlive a bench that dies.
-async fn until_stopped(work: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitCode, Failure> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        result = work => result,
-        _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
-        _ = terminate.recv() => Err("terminated".into()),
+        None if !options.bench => ExitCode::SUCCESS,
+        None => support::measure(run(&options)),
     }
 }
 
-async fn run(options: &Options) -> Result<ExitCode, Failure> {
-    if options.max_ratio.is_some()
-        && ![Kind::Naive, Kind::Bouncer].iter().all(|kind| options.servers.contains(kind))
-    {
-        return Err("--max-ratio needs naive and bouncer among the servers".into());
-    }
-    let load =
-        Load { requests: options.requests, connections: options.connections, streams: options.streams };
+async fn run(options: &Options) -> Result<Verdict, Failure> {
     let folder = tempfile::tempdir()?;
     let issuer = Issuer::start().await?;
     if options.envoy {
-        let table = envoy::run(options.rounds, folder.path(), &issuer).await?;
-        writeln!(std::io::stdout(), "{table}")?;
-        return Ok(ExitCode::SUCCESS);
+        envoy::run(options.rounds, folder.path(), &issuer).await
+    } else if options.paced {
+        paced::run(options, folder.path(), &issuer).await
+    } else {
+        cpu::run(options, folder.path(), &issuer).await
     }
-    let question = exchange::question(&issuer.token);
-    say(format_args!(
-        "token {} bytes, ProcessingRequest {} bytes",
-        issuer.token.len(),
-        question.request.len() - 5
-    ));
-
-    let mut servers: Vec<Server> = Vec::new();
-    let mut lanes = Vec::new();
-    for &kind in &options.servers {
-        let server = kind.start(folder.path(), &issuer).await?;
-        for address in &server.addresses {
-            warm_up(kind, address, &kind.asks(&question), load).await?;
-            lanes.push(Lane { kind, pid: server.pid, address: address.clone(), rounds: Vec::new() });
-        }
-        servers.push(server);
-    }
-    for number in 1..=options.rounds {
-        for lane in &mut lanes {
-            let round = measure::round(lane.pid, &lane.address, &lane.kind.asks(&question), load).await?;
-            let (name, transport) = (lane.kind.name(), lane.address.transport());
-            say(format_args!(
-                "round {number} {name} {transport}: {:.1} CPU µs a request, {:.0} requests/s",
-                round.cpu_us, round.rate
-            ));
-            lane.rounds.push(round);
-        }
-    }
-    drop(servers);
-
-    let naive = lanes.iter().find(|lane| lane.kind == Kind::Naive).map(|lane| lane.rounds.clone());
-    let rows: Vec<Row> = lanes
-        .into_iter()
-        .map(|lane| Row::new(lane.kind.name(), lane.address.transport(), lane.rounds, naive.as_deref()))
-        .collect();
-    let text = if options.json { json(options, &rows).to_string() } else { report::table(&rows) };
-    writeln!(std::io::stdout(), "{text}")?;
-    Ok(verdict(&rows, options))
-}
-
-/// Asks until the answer is right, then a tenth of a round.
-async fn warm_up(kind: Kind, address: &Address, question: &Question, load: Load) -> Result<(), Failure> {
-    let start = Instant::now();
-    let one = Load { requests: 1, connections: 1, streams: 1 };
-    while let Err(error) = driver::drive(address, question, one).await {
-        if start.elapsed() > READY {
-            return Err(format!("{} over {}: {error}", kind.name(), address.transport()).into());
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    driver::drive(address, question, Load { requests: load.requests.div_ceil(10), ..load }).await?;
-    Ok(())
-}
-
-fn json(options: &Options, rows: &[Row]) -> serde_json::Value {
-    serde_json::json!({
-        "requests": options.requests,
-        "streams": options.streams,
-        "connections": options.connections,
-        "servers": rows,
-    })
-}
-
-/// Fails where a limit is missed; a figure that is missing or no number misses it too.
-fn verdict(rows: &[Row], options: &Options) -> ExitCode {
-    let tcp = |kind: Kind| rows.iter().find(|row| row.server == kind.name() && row.transport == "tcp");
-    let to_naive = tcp(Kind::Bouncer).and_then(|row| row.ratio_to_naive);
-    let token = tcp(Kind::Token).zip(tcp(Kind::Bouncer)).map(|(token, key)| token.ratio_to(&key.rounds));
-    let mut code = ExitCode::SUCCESS;
-    for (what, ratio, limit) in [
-        ("bouncer over TCP, to the naive no-op", to_naive, options.max_ratio),
-        ("a token over TCP, to an API key", token, options.max_token_ratio),
-    ] {
-        let ratio = ratio.unwrap_or(f64::NAN);
-        if limit.is_some_and(|limit| ratio.is_nan() || ratio > limit) {
-            say(format_args!("{what}: {ratio:.3}, more than {limit:?}"));
-            code = ExitCode::FAILURE;
-        }
-    }
-    code
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) => Err("must be at least 1".to_owned()),
-        number => number.map_err(|error| format!("{error}")),
-    }
-}
-
-/// Progress, on stderr.
-fn say(text: std::fmt::Arguments<'_>) {
-    let _ = writeln!(std::io::stderr(), "{text}");
 }

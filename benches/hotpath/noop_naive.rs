@@ -1,20 +1,29 @@
 //! The no-op server as most people write it: tonic's own server on the multi-thread runtime, a task and a channel for
 //! each stream, the system's allocator.
 
+use std::fmt::Display;
+use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 
+use envoy_types::pb::envoy::config::core::v3::header_value_option::HeaderAppendAction;
+use envoy_types::pb::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
 use envoy_types::pb::envoy::service::ext_proc::v3::external_processor_server::{
     ExternalProcessor, ExternalProcessorServer,
 };
-use envoy_types::pb::envoy::service::ext_proc::v3::{ProcessingRequest, ProcessingResponse};
+use envoy_types::pb::envoy::service::ext_proc::v3::processing_request::Request as Part;
+use envoy_types::pb::envoy::service::ext_proc::v3::processing_response::Response as Reply;
+use envoy_types::pb::envoy::service::ext_proc::v3::{
+    CommonResponse, HeaderMutation, HeadersResponse, ProcessingRequest, ProcessingResponse,
+};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::Failure;
-use crate::noop::{announce, answer};
+use crate::support::Failure;
+use crate::support::config::KEY;
+use crate::support::question::REMOVED;
 
 /// Serves on a free port of the loopback interface until it is killed.
 ///
@@ -54,4 +63,44 @@ impl ExternalProcessor for Naive {
         });
         Ok(Response::new(ReceiverStream::new(stream)))
     }
+}
+
+/// Answers the headers of a request with the mutation that bouncer would send, without looking at them.
+///
+/// # Errors
+/// `InvalidArgument` for every other message: the benchmark sends none.
+fn answer(request: &ProcessingRequest) -> Result<ProcessingResponse, Status> {
+    let Some(Part::RequestHeaders(_)) = &request.request else {
+        return Err(Status::invalid_argument("request headers expected"));
+    };
+    let header = HeaderValue {
+        key: "authorization".to_owned(),
+        value: String::new(),
+        raw_value: format!("Bearer {}", *KEY).into_bytes(),
+    };
+    let set = HeaderValueOption {
+        header: Some(header),
+        append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
+        ..HeaderValueOption::default()
+    };
+    let mutation = HeaderMutation {
+        set_headers: vec![set],
+        remove_headers: REMOVED.iter().map(|&name| name.to_owned()).collect(),
+    };
+    let common = CommonResponse { header_mutation: Some(mutation), ..CommonResponse::default() };
+    Ok(ProcessingResponse {
+        response: Some(Reply::RequestHeaders(HeadersResponse { response: Some(common) })),
+        ..ProcessingResponse::default()
+    })
+}
+
+/// Writes the log line of bouncer that the benchmark waits for.
+///
+/// # Errors
+/// When stderr is closed: nobody waits any more.
+fn announce(address: impl Display) -> std::io::Result<()> {
+    let line = serde_json::json!({
+        "fields": {"message": "listening", "service": "grpc", "address": address.to_string()}
+    });
+    writeln!(std::io::stderr(), "{line}")
 }

@@ -22,6 +22,11 @@ pub trait Clock: Send + Sync {
     /// Reads both clocks.
     fn now(&self) -> Now;
 
+    /// Reads the clock that never goes back, alone.
+    fn instant(&self) -> Instant {
+        self.now().instant
+    }
+
     /// The calendar in milliseconds since the Unix epoch, for records that are put in order by it.
     fn unix_millis(&self) -> u64 {
         self.now().unix.0.saturating_mul(1_000)
@@ -62,6 +67,11 @@ impl Clock for SystemClock {
         // A clock before 1970 reads as 1970: every token is then from the future and is refused.
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         Now { unix: UnixTime(unix), instant: Instant::now() }
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "this is the room that may")]
+    fn instant(&self) -> Instant {
+        Instant::now()
     }
 
     #[allow(clippy::disallowed_methods, reason = "this is the room that may")]

@@ -1,5 +1,5 @@
-//! What every floor stands on: the two clocks, secrets that cannot be printed, text of strangers that can, and
-//! faults with their place.
+//! What every floor stands on: the two clocks, secrets that cannot be printed, text of strangers that can,
+//! faults with their place, counters that cores do not share.
 
 mod clock;
 mod expiry;
@@ -7,6 +7,7 @@ mod fault;
 mod fingerprint;
 mod rfc3339;
 mod secret;
+mod striped;
 mod text;
 
 pub use clock::{Clock, ManualClock, Now, SystemClock, UnixTime};
@@ -15,4 +16,5 @@ pub use fault::{Fault, Place, Severity};
 pub use fingerprint::{Fingerprint, FingerprintKey};
 pub use rfc3339::rfc3339_millis;
 pub use secret::{Secret, SecretBytes};
+pub use striped::{Striped, count_as_worker};
 pub use text::{cut, is_unseen, printable};

@@ -9,7 +9,7 @@ use super::exchange::{Exchange, Failure, Observer, Obtained, Outcome, Part, Reas
 use super::lanes::{Lane, Urgency};
 use super::refresher::Due;
 use super::single_flight::{Landed, Leader, SingleFlight};
-use super::{Availability, Handle, Held, Policy, RefreshPolicy, Refresher};
+use super::{Availability, Handle, Held, Marked, Policy, RefreshPolicy, Refresher};
 use crate::base::{Fingerprint, Now};
 
 /// No exchange takes longer: the next attempt is worth more than this one.
@@ -65,7 +65,7 @@ enum Demand {
 
 impl<V, E> Entry<V, E>
 where
-    V: Send + Sync + 'static,
+    V: Marked + Send + Sync + 'static,
     E: Failure,
 {
     /// An entry without a value. `origin` is where its exchanges go. A proactive one is obtained at once.
@@ -337,7 +337,7 @@ where
 
 impl<V, E> Due for Entry<V, E>
 where
-    V: Send + Sync + 'static,
+    V: Marked + Send + Sync + 'static,
     E: Failure,
 {
     fn due(self: Arc<Self>, at: Instant) {
@@ -379,7 +379,7 @@ where
 /// A source that panics is a source that failed.
 async fn guarded<V, E>(source: Arc<dyn Source<V, E>>) -> Result<Obtained<V>, E>
 where
-    V: Send + Sync + 'static,
+    V: Marked + Send + Sync + 'static,
     E: Failure,
 {
     let mut task = tokio::task::JoinSet::new();

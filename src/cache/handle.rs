@@ -14,8 +14,16 @@ pub struct Handle<V> {
     held: ArcSwapOption<Held<V>>,
     /// The name of what was replaced last, which may still be on its way through a proxy. Zero: nothing was.
     previous: AtomicU64,
+    /// What the last one before it that had another mark showed.
+    previous_mark: ArcSwapOption<Box<str>>,
     /// Whether anybody took the value since it came.
     used: AtomicBool,
+}
+
+/// What of a value stands in the open where it was used, though the value itself does not.
+pub trait Marked {
+    /// The mark, which is no secret; none where the value itself stands there.
+    fn mark(&self) -> Option<&str>;
 }
 
 /// A value with its end.
@@ -120,18 +128,30 @@ impl<V> Held<V> {
     }
 }
 
-impl<V> Handle<V> {
+impl<V: Marked> Handle<V> {
     /// Puts a value in place. The next request takes it.
     pub fn put(&self, held: Held<V>) {
         self.used.store(false, Ordering::Relaxed);
-        let id = held.id;
-        if let Some(before) = self.held.swap(Some(Arc::new(held)))
-            && before.id != id
-        {
+        let held = Arc::new(held);
+        let Some(before) = self.held.swap(Some(Arc::clone(&held))) else { return };
+        if before.id != held.id {
             self.previous.store(before.id.bits(), Ordering::Relaxed);
+        }
+        if let Some(mark) = before.value.mark()
+            && held.value.mark() != Some(mark)
+        {
+            self.previous_mark.store(Some(Arc::new(mark.into())));
         }
     }
 
+    /// Whether `mark` is that of the value in place or of the one before it.
+    pub fn is_or_was_marked(&self, mark: &str) -> bool {
+        self.held.load().as_ref().is_some_and(|held| held.value.mark() == Some(mark))
+            || self.previous_mark.load().as_ref().is_some_and(|before| ***before == *mark)
+    }
+}
+
+impl<V> Handle<V> {
     /// The value in place, whether it may still be taken or not.
     pub fn held(&self) -> Option<Arc<Held<V>>> {
         self.held.load_full()
@@ -186,6 +206,11 @@ impl<V> Handle<V> {
 
 impl<V> Default for Handle<V> {
     fn default() -> Self {
-        Self { held: ArcSwapOption::default(), previous: AtomicU64::new(0), used: AtomicBool::new(false) }
+        Self {
+            held: ArcSwapOption::default(),
+            previous: AtomicU64::new(0),
+            previous_mark: ArcSwapOption::default(),
+            used: AtomicBool::new(false),
+        }
     }
 }

@@ -32,7 +32,7 @@ pub use entry::{DEADLINE, Entry, Rejection};
 pub use exchange::{
     Exchange, Failure, Observer, Obtained, Obtaining, Outcome, Part, Reason, Setback, Source,
 };
-pub use handle::{Availability, Handle, Held, Provenance};
+pub use handle::{Availability, Handle, Held, Marked, Provenance};
 pub use key::CacheKey;
 pub use keyed::Keyed;
 pub use policy::{Policy, RefreshPolicy};

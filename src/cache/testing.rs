@@ -9,8 +9,8 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::{
-    Entry, Exchange, Failure, Held, Observer, Obtained, Obtaining, Policy, Reason, RefreshPolicy, Refresher,
-    Retry, Source,
+    Entry, Exchange, Failure, Held, Marked, Observer, Obtained, Obtaining, Policy, Reason, RefreshPolicy,
+    Refresher, Retry, Source,
 };
 use crate::base::{Clock, Expiry, FingerprintKey, Now, UnixTime};
 
@@ -137,6 +137,12 @@ impl Script {
     /// How often it was asked.
     pub(crate) fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
+    }
+}
+
+impl Marked for usize {
+    fn mark(&self) -> Option<&str> {
+        None
     }
 }
 

@@ -157,6 +157,14 @@ pub struct Limits {
     pub patience: Duration,
 }
 
+impl Limits {
+    /// The longest gRPC message that is read: a body, and headers with what Envoy says beside them.
+    #[must_use]
+    pub fn longest_message(&self) -> usize {
+        self.max_body.saturating_add(self.max_headers.saturating_mul(2))
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -11,6 +11,7 @@ pub use bearer::{Bearer, BearerError};
 pub use sigv4::{
     AwsHost, AwsKeys, BEDROCK_RUNTIME, ClockReading, ClockSkews, ClockVerdict, Signed, Signer, SigningError,
     SigningSettings, access_key_id_of, aws_host, aws_partition, default_host, is_valid_region, signing_name,
+    wrong_clock,
 };
 pub use sigv4::{
     CanonicalRequest, Explanation, ShownRequest, StringToSign, amz_date, shown_header, shown_query,

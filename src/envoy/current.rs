@@ -1,5 +1,6 @@
 //! What both protocols share: the generation that serves, the clock, the deadlines, the counters.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -29,6 +30,10 @@ pub(super) enum ProtocolError {
     OutOfOrder,
 }
 
+/// The server as one worker has it: every request holds on to it, so its count must not be other cores' to touch.
+#[derive(Clone, Debug)]
+pub struct Local(Rc<Arc<Current>>);
+
 /// A snapshot with what belongs to it on the background side.
 #[derive(Debug)]
 pub struct Generation {
@@ -51,6 +56,22 @@ pub struct Current {
     missing: Throttle,
     bodies: Budget,
     draining: AtomicBool,
+}
+
+impl Local {
+    /// For one worker.
+    #[must_use]
+    pub fn new(current: Arc<Current>) -> Self {
+        Self(Rc::new(current))
+    }
+}
+
+impl std::ops::Deref for Local {
+    type Target = Current;
+
+    fn deref(&self) -> &Current {
+        &self.0
+    }
 }
 
 impl Generation {
@@ -97,6 +118,11 @@ impl Current {
     #[must_use]
     pub fn generation(&self) -> Arc<Generation> {
         self.generation.load_full()
+    }
+
+    /// The same for who needs it for a moment: its count, which all cores share, is left alone.
+    pub(super) fn serving(&self) -> arc_swap::Guard<Arc<Generation>> {
+        self.generation.load()
     }
 
     /// Puts the next generation in place. Requests that are being decided keep theirs.
@@ -199,7 +225,7 @@ impl Current {
         };
         let place = provider.unwrap_or(counters.len().saturating_sub(1));
         if let Some(counters) = counters.get(place) {
-            counters.count(counted, self.now().instant.saturating_duration_since(told.since.instant));
+            counters.count(counted, self.clock.instant().saturating_duration_since(told.since.instant));
         }
     }
 

@@ -99,7 +99,7 @@ impl fmt::Display for Missed {
                 )
             }
             Self::MaxErrors { measured, allowed } => {
-                write!(f, "{} errors, {} allowed", units::count(measured), units::count(allowed))
+                write!(f, "{}, {} allowed", units::number(measured, "error"), units::count(allowed))
             }
         }
     }

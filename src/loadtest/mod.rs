@@ -48,3 +48,6 @@ pub use question::{BodyShown, Phases, Question, QuestionError, Questions};
 pub use record::{Outcome, Recorder, Sample};
 pub use run::{LoadtestError, Measured, Running, run, start};
 pub use summary::{Asked, Summary};
+
+#[cfg(test)]
+mod fixture;

@@ -354,3 +354,7 @@ fn float(count: u64) -> f64 {
 fn whole(micros: f64) -> u64 {
     micros.round() as u64
 }
+
+#[cfg(test)]
+#[path = "summary_tests.rs"]
+mod tests;

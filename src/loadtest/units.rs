@@ -45,6 +45,11 @@ pub(super) fn count(count: u64) -> String {
     out
 }
 
+/// `4 connections`, `1 stream`.
+pub(super) fn number(count: u64, what: &str) -> String {
+    format!("{} {what}{}", self::count(count), if count == 1 { "" } else { "s" })
+}
+
 /// So many a second: `0.5`, `99.8`, `48,210`.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded and not negative")]
 pub(super) fn rate(rate: f64) -> String {
@@ -83,7 +88,7 @@ pub(super) fn three(value: f64) -> String {
     match value {
         ..9.995 => trimmed(format!("{value:.2}")),
         ..99.95 => trimmed(format!("{value:.1}")),
-        _ => format!("{value:.0}"),
+        _ => rate(value),
     }
 }
 
@@ -141,13 +146,20 @@ mod tests {
     }
 
     #[test]
+    fn one_is_one() {
+        for (count, expected) in [(0, "0 streams"), (1, "1 stream"), (2_000, "2,000 streams")] {
+            assert_eq!(number(count, "stream"), expected);
+        }
+    }
+
+    #[test]
     fn bytes_are_told_in_powers_of_1024() {
         for (number, expected) in [
             (0, "0 B"),
             (999, "999 B"),
             (1_023, "1 KiB"),
             (29_465_600, "28.1 MiB"),
-            (u64::MAX, "16777216 TiB"),
+            (u64::MAX, "16,777,216 TiB"),
         ] {
             assert_eq!(bytes(number), expected);
         }

@@ -1,5 +1,6 @@
 //! The configured LLM services, which requests are theirs, and how each of them words an error.
 
+mod aws_error;
 mod catalog;
 mod dialect;
 mod glob;
@@ -7,6 +8,7 @@ mod kind;
 mod placement;
 mod rejection;
 
+pub use aws_error::AwsErrorCode;
 pub use catalog::{Catalog, Conflict, Find, Match, MetadataMatch, Provider};
 pub use dialect::{Dialect, ErrorText};
 pub use glob::Glob;

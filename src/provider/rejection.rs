@@ -3,7 +3,7 @@
 //! Only header lines are looked at, but for one case: what callers can provoke must cost no more than a renewal that was not
 //! needed. Which answers mean that a token ended before its time is each vendor's own (PROVIDERS section 5).
 
-use super::{AuthType, ProviderKind};
+use super::{AuthType, AwsErrorCode, ProviderKind};
 use crate::request::Headers;
 
 /// Longest body that is asked for. The vendor's have some hundred bytes; an Envoy that is told to buffer more than its limit
@@ -63,28 +63,16 @@ fn of_bearer(kind: ProviderKind, headers: &Headers<'_>) -> Remedy {
 }
 
 /// `x-amzn-errortype: ExpiredTokenException:http://…`; the text behind the colon is optional, and so is a namespace before
-/// `#`. The short names are those of the query and REST-XML protocols. Which of them a wrong clock can be the reason of is
-/// the SDKs' own list (`aws-runtime`, `clock-skew-test-cases.json`).
+/// `#`.
 fn of_aws(headers: &Headers<'_>) -> Remedy {
     let Some(value) = headers.only("x-amzn-errortype") else { return Remedy::Nothing };
     let name = value.split(|byte| *byte == b':').next().unwrap_or_default();
-    match name.rsplit(|byte| *byte == b'#').next().unwrap_or_default().trim_ascii() {
-        b"ExpiredTokenException"
-        | b"ExpiredToken"
-        | b"UnrecognizedClientException"
-        | b"UnrecognizedClient"
-        | b"InvalidClientTokenId" => Remedy::Refresh,
-        b"InvalidSignatureException"
-        | b"InvalidSignature"
-        | b"SignatureDoesNotMatch"
-        | b"AuthFailure"
-        | b"RequestTimeTooSkewed"
-        | b"RequestExpired" => Remedy::Signature,
-        b"IncompleteSignature"
-        | b"IncompleteSignatureException"
-        | b"MissingAuthenticationToken"
-        | b"MissingAuthenticationTokenException" => Remedy::Unsigned,
-        b"AccessDeniedException" | b"AccessDenied" => Remedy::Access,
+    let name = name.rsplit(|byte| *byte == b'#').next().unwrap_or_default().trim_ascii();
+    match AwsErrorCode::parse(str::from_utf8(name).unwrap_or_default()) {
+        code if code.is_about_keys() => Remedy::Refresh,
+        AwsErrorCode::AccessDenied => Remedy::Access,
+        code if code.is_about_time() => Remedy::Signature,
+        AwsErrorCode::IncompleteSignature | AwsErrorCode::MissingAuthenticationToken => Remedy::Unsigned,
         _ => Remedy::Nothing,
     }
 }

@@ -5,6 +5,7 @@ mod drain;
 mod listen;
 mod preface;
 mod services;
+mod streams;
 mod tls;
 mod worker;
 

@@ -3,9 +3,12 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{Request, Response};
+use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use tonic::body::Body;
 use tonic::{Code, Status};
@@ -15,19 +18,44 @@ use tonic_health::server::{HealthReporter, HealthService};
 use tower_service::Service as _;
 
 use super::tls::Peer;
-use crate::envoy::{Authorization, Current, DESCRIPTORS, ExternalProcessor};
+use crate::envoy::{Answers, Authorization, Checking, Current, DESCRIPTORS, ExternalProcessor, Local};
 
-type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
-type Call = Arc<dyn Fn(Request<Incoming>) -> Answer + Send + Sync>;
+type Later = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
+type Call = Arc<dyn Fn(Request<Incoming>) -> Later + Send + Sync>;
 
-/// Every gRPC service of the server. Cheap to clone.
+/// What a call is answered with: Envoy's two without a box, the others in tonic's.
+#[derive(Debug)]
+pub enum Answer {
+    /// An ext_proc stream.
+    Process(Answers<Incoming>),
+    /// An ext_authz check.
+    Check(Checking<Incoming>),
+    /// Health, reflection, a refusal.
+    Other(Body),
+}
+
+/// The response to a call: Envoy's are there at once, what they wait for is in their bodies.
+pub enum Answering {
+    /// It is there; none once it was taken.
+    Now(Option<Response<Answer>>),
+    /// It is being made.
+    Later(Later),
+}
+
+/// Every gRPC service of the server. Each worker serves from a copy of its own.
 #[derive(Clone)]
 pub struct Services {
-    ext_proc: ExternalProcessor,
-    ext_authz: Authorization,
+    current: Arc<Current>,
     health: HealthServer<HealthService>,
     reflection: Call,
     reflection_v1alpha: Call,
+}
+
+/// The services of one worker.
+pub struct LocalServices {
+    ext_proc: ExternalProcessor,
+    ext_authz: Authorization,
+    others: Services,
 }
 
 /// Sets what `grpc.health.v1.Health` answers.
@@ -48,8 +76,7 @@ impl Services {
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         };
         let services = Self {
-            ext_proc: ExternalProcessor::new(Arc::clone(&current)),
-            ext_authz: Authorization::new(current),
+            current,
             health: HealthServer::new(HealthService::from_health_reporter(health.0.clone())),
             reflection: boxed(reflection().build_v1()?),
             reflection_v1alpha: boxed(reflection().build_v1alpha()?),
@@ -57,27 +84,103 @@ impl Services {
         Ok((services, health))
     }
 
+    /// The services of the worker on whose thread this is called.
+    #[must_use]
+    pub fn local(&self) -> LocalServices {
+        let current = Local::new(Arc::clone(&self.current));
+        LocalServices {
+            ext_proc: ExternalProcessor::new(current.clone()),
+            ext_authz: Authorization::new(current),
+            others: self.clone(),
+        }
+    }
+}
+
+impl LocalServices {
     /// Answers one call.
-    pub async fn call(&self, peer: Peer, request: Request<Incoming>) -> Response<Body> {
+    pub fn call(&self, peer: Peer, request: Request<Incoming>) -> Answering {
         if peer == Peer::Refused {
-            return Status::unauthenticated("the peer's certificate is not in listen.tls.allowed_peers")
-                .into_http();
+            return refused(&Status::unauthenticated(
+                "the peer's certificate is not in listen.tls.allowed_peers",
+            ));
         }
         // Compared whole, a query too: grpc-go once routed a method whose path an interceptor had compared in another
         // spelling (CVE-2026-33186).
         match request.uri().path_and_query().map_or("", PathAndQuery::as_str) {
-            ExternalProcessor::PROCESS => self.ext_proc.process(request).await,
-            Authorization::CHECK => self.ext_authz.check(request).await,
+            ExternalProcessor::PROCESS => {
+                Answering::Now(Some(self.ext_proc.process(request).map(Answer::Process)))
+            }
+            Authorization::CHECK => Answering::Now(Some(self.ext_authz.check(request).map(Answer::Check))),
             "/grpc.health.v1.Health/Check" | "/grpc.health.v1.Health/Watch" => {
-                self.health.clone().call(request).await.unwrap_or_else(never)
+                let mut health = self.others.health.clone();
+                Answering::Later(Box::pin(async move { health.call(request).await.unwrap_or_else(never) }))
             }
-            "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo" => (self.reflection)(request).await,
+            "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo" => {
+                Answering::Later((self.others.reflection)(request))
+            }
             "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo" => {
-                (self.reflection_v1alpha)(request).await
+                Answering::Later((self.others.reflection_v1alpha)(request))
             }
-            _ => Status::new(Code::Unimplemented, "no such method").into_http(),
+            _ => refused(&Status::new(Code::Unimplemented, "no such method")),
         }
     }
+}
+
+impl Future for Answering {
+    type Output = Result<Response<Answer>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            Self::Now(response) => match response.take() {
+                Some(response) => Poll::Ready(Ok(response)),
+                // hyper polls no further.
+                None => Poll::Pending,
+            },
+            Self::Later(response) => {
+                response.as_mut().poll(context).map(|response| Ok(response.map(Answer::Other)))
+            }
+        }
+    }
+}
+
+impl http_body::Body for Answer {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        match self.get_mut() {
+            Self::Process(answers) => {
+                Pin::new(answers).poll_frame(context).map(|frame| frame.map(|frame| frame.map_err(never)))
+            }
+            Self::Check(check) => {
+                Pin::new(check).poll_frame(context).map(|frame| frame.map(|frame| frame.map_err(never)))
+            }
+            Self::Other(body) => Pin::new(body).poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Process(answers) => answers.is_end_stream(),
+            Self::Check(check) => check.is_end_stream(),
+            Self::Other(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Process(_) | Self::Check(_) => SizeHint::default(),
+            Self::Other(body) => body.size_hint(),
+        }
+    }
+}
+
+/// A response that is nothing but a status.
+fn refused(status: &Status) -> Answering {
+    Answering::Now(Some(status.clone().into_http().map(Answer::Other)))
 }
 
 impl Health {

@@ -1,5 +1,6 @@
 //! One thread and one current_thread runtime a core. A connection lives and dies on the worker that it was dealt to.
 
+use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,13 +13,15 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::runtime::{LocalOptions, LocalRuntime};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
-use tokio::task::LocalSet;
 
 use super::drain::Drain;
 use super::preface::Begun;
-use super::services::Services;
+use super::services::{LocalServices, Services};
+use super::streams::Streams;
 use super::tls::{Peer, Tls};
+use crate::base::count_as_worker;
 use crate::config::Limits;
 
 /// A TLS handshake, or the first bytes of HTTP/2, that take longer are nobody's. A refused peer stays no longer either.
@@ -62,10 +65,6 @@ pub struct WorkersError(#[from] io::Error);
 /// One on the count of a worker's connections, for as long as it lives.
 struct Counted(Arc<AtomicUsize>);
 
-/// Spawns hyper's stream tasks on the worker's own thread.
-#[derive(Clone, Copy)]
-struct Local;
-
 impl Workers {
     /// Starts `count` workers.
     ///
@@ -106,14 +105,19 @@ impl Worker {
         limits: &Limits,
         mut stopped: watch::Receiver<bool>,
     ) -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (inbox, mut connections) = mpsc::unbounded_channel();
         let count = Arc::new(AtomicUsize::new(0));
         let (counter, limits) = (Arc::clone(&count), limits.clone());
+        let (started, start) = std::sync::mpsc::sync_channel(1);
         let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-            let tasks = LocalSet::new();
-            // Cloned for every request: the counts in it are of no use to other cores and must not be theirs to touch.
-            let services = Rc::new(services);
+            // Made here: it belongs to this thread, and so do all its tasks.
+            let runtime = match runtime() {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(started.send(Err(error))),
+            };
+            drop(started.send(Ok(())));
+            count_as_worker(index);
+            let services = Rc::new(services.local());
             let serve = async {
                 while let Some(connection) = connections.recv().await {
                     let counted = Counted(Arc::clone(&counter));
@@ -125,7 +129,7 @@ impl Worker {
                     ));
                 }
             };
-            tasks.block_on(&runtime, async {
+            runtime.block_on(async {
                 tokio::select! {
                     () = serve => {}
                     // An error means that the server itself is gone.
@@ -133,11 +137,16 @@ impl Worker {
                 }
             });
         })?;
+        start.recv().map_err(io::Error::other)??;
         Ok(Self { inbox, connections: count, thread: Some(thread) })
     }
 }
 
-async fn serve(connection: Connection, services: Rc<Services>, limits: Limits, counted: Counted) {
+fn runtime() -> io::Result<LocalRuntime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
+}
+
+async fn serve(connection: Connection, services: Rc<LocalServices>, limits: Limits, counted: Counted) {
     let Connection { socket, tls, drain, permit } = connection;
     let served = match socket {
         Socket::Tcp(socket) => tcp(socket, tls, services, &limits, drain).await,
@@ -152,7 +161,7 @@ async fn serve(connection: Connection, services: Rc<Services>, limits: Limits, c
 async fn tcp(
     socket: std::net::TcpStream,
     tls: Option<Arc<Tls>>,
-    services: Rc<Services>,
+    services: Rc<LocalServices>,
     limits: &Limits,
     mut drain: Drain,
 ) -> io::Result<()> {
@@ -178,7 +187,7 @@ async fn tcp(
 
 async fn unix(
     socket: std::os::unix::net::UnixStream,
-    services: Rc<Services>,
+    services: Rc<LocalServices>,
     limits: &Limits,
     drain: Drain,
 ) -> io::Result<()> {
@@ -188,7 +197,7 @@ async fn unix(
 async fn http2<I>(
     io: I,
     peer: Peer,
-    services: Rc<Services>,
+    services: Rc<LocalServices>,
     limits: &Limits,
     mut drain: Drain,
 ) -> io::Result<()>
@@ -199,11 +208,9 @@ where
         begun = Begun::read(io, HANDSHAKE) => begun?,
         () = drain.begins() => return Ok(()),
     };
-    let service = service_fn(move |request| {
-        let services = Rc::clone(&services);
-        async move { Ok::<_, std::convert::Infallible>(services.call(peer, request).await) }
-    });
-    let connection = http2::Builder::new(Local)
+    let service = service_fn(move |request| services.call(peer, request));
+    let streams = Streams::default();
+    let connection = http2::Builder::new(streams.clone())
         .timer(TokioTimer::new())
         // hyper's own default of 200 would queue an Envoy worker's requests behind each other.
         .max_concurrent_streams(limits.max_streams)
@@ -217,13 +224,16 @@ where
         .initial_stream_window_size(Some(128 << 10))
         .keep_alive_interval(Some(Duration::from_secs(60)))
         .keep_alive_timeout(Duration::from_secs(20))
+        // Nobody looks at the date of an answer to Envoy.
+        .auto_date_header(false)
         .serve_connection(TokioIo::new(io), service);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
-        ended = connection.as_mut() => return ended.map_err(io::Error::other),
-        () = drain.begins() => connection.as_mut().graceful_shutdown(),
+        ended = poll_fn(|context| streams.poll(connection.as_mut(), context)) => return ended,
+        () = drain.begins() => {}
     }
-    connection.await.map_err(io::Error::other)
+    connection.as_mut().graceful_shutdown();
+    poll_fn(|context| streams.poll(connection.as_mut(), context)).await
 }
 
 /// Streams that may be reset before they were looked at. Envoy resets every stream, but only after its answer.
@@ -232,11 +242,5 @@ const RESETS: usize = 1_024;
 impl Drop for Counted {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for Local {
-    fn execute(&self, task: F) {
-        tokio::task::spawn_local(task);
     }
 }

@@ -72,10 +72,10 @@ fn requests(out: &mut DescriptorEncoder<'_>, metrics: &Metrics) -> Result<(), Er
     let mut family = histogram(out, "bouncer_request_duration_seconds", help)?;
     for ((service, provider), counts) in &all {
         let labels = [("service", service.as_str()), ("provider", provider.as_str())];
-        family.histogram(&labels, &counts.duration.read())?;
+        family.histogram(&labels, &counts.duration())?;
     }
     let help = "Streams that Envoy has open";
-    gauge(out, "bouncer_streams_active", help)?.only_gauge(metrics.streams.load(Ordering::Relaxed))?;
+    gauge(out, "bouncer_streams_active", help)?.only_gauge(metrics.streams())?;
     let mut family =
         counter(out, "bouncer_protocol_errors", "Streams ended because Envoy's side broke the protocol")?;
     for (service, counts) in Service::ALL.into_iter().zip(&metrics.protocol_errors) {
@@ -181,12 +181,12 @@ fn decisions<'a>(
     counts: &'a RequestMetrics,
     codes: &'static [&'static str],
 ) -> impl Iterator<Item = (&'static str, &'static str, u64)> + use<'a> {
-    let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
-    let plain = [("verified", load(&counts.verified)), ("pass", load(&counts.pass))];
+    let verified = counts.total(|often| &often.verified);
+    let plain = [("verified", verified), ("pass", counts.total(|often| &often.pass))];
     let plain =
         plain.into_iter().filter(|(_, value)| *value > 0).map(|(decision, value)| (decision, "", value));
     let coded = |decision, counts| named(counts, codes).map(move |(code, value)| (decision, code, value));
-    [("permit", "", load(&counts.permit))]
+    [("permit", "", counts.total(|often| &often.permit))]
         .into_iter()
         .chain(plain)
         .chain(coded("challenge", &counts.challenged))

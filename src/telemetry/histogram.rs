@@ -56,6 +56,7 @@ pub(super) struct Histogram {
 }
 
 /// A histogram as it was at one moment.
+#[derive(Debug)]
 pub(super) struct Reading {
     /// In seconds.
     pub(super) sum: f64,
@@ -93,6 +94,16 @@ impl Histogram {
         let count = buckets.iter().map(|(_, count)| count).sum();
         let sum = Duration::from_nanos(self.nanos.load(Ordering::Relaxed)).as_secs_f64();
         Reading { sum, count, buckets }
+    }
+}
+
+impl Reading {
+    /// Both together; they have the same bounds.
+    pub(super) fn plus(mut self, other: &Self) -> Self {
+        for ((_, count), (_, more)) in self.buckets.iter_mut().zip(&other.buckets) {
+            *count += more;
+        }
+        Self { sum: self.sum + other.sum, count: self.count + other.count, ..self }
     }
 }
 

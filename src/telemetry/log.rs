@@ -32,7 +32,7 @@ pub enum LogFormat {
 pub fn init(format: LogFormat) -> Result<(), SetGlobalDefaultError> {
     #[allow(clippy::disallowed_methods, reason = "RUST_LOG belongs to the log, not to the configuration")]
     let directives = std::env::var(EnvFilter::DEFAULT_ENV).ok();
-    let colour = if std::io::stderr().is_terminal() { Colour::On } else { Colour::Off };
+    let colour = if may_have_colour(&std::io::stderr()) { Colour::On } else { Colour::Off };
     let understood = directives.as_deref().is_none_or(|text| EnvFilter::try_new(text).is_ok());
     set_global_default(subscriber(format, colour, directives.as_deref(), std::io::stderr))?;
     if !understood {
@@ -41,11 +41,16 @@ pub fn init(format: LogFormat) -> Result<(), SetGlobalDefaultError> {
     Ok(())
 }
 
-/// Whether whoever looks at `output` wants colour: it is a terminal, and `NO_COLOR` (no-color.org) does not forbid it.
+/// Whether what is written to `stream` may have colours: it is a terminal, and its reader has not asked for none
+/// (`NO_COLOR`, <https://no-color.org>).
 #[must_use]
-#[allow(clippy::disallowed_methods, reason = "NO_COLOR belongs to what is printed, not to the configuration")]
-pub fn wants_colour(output: &impl IsTerminal) -> bool {
-    output.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+pub fn may_have_colour(stream: &impl IsTerminal) -> bool {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "how the terminal looks is its user's choice, not the configuration's"
+    )]
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    stream.is_terminal() && !refused
 }
 
 /// The same log into another writer, without colour: for tests and for whoever captures lines. `directives` is what

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::histogram::Histogram;
+use super::histogram::{Histogram, Reading};
 use super::labels::{Counted, Labels, ReloadResult, Service, UpstreamStatus};
 use super::tokens::TokenMetrics;
 use crate::audit::Audit;
+use crate::base::Striped;
 use crate::identity::Issuer;
 use crate::outbound::KeySetMonitor;
 use crate::token::Slot;
@@ -17,7 +18,7 @@ use crate::token::Slot;
 #[derive(Debug, Default)]
 pub struct Metrics {
     pub(super) labels: Labels,
-    pub(super) streams: AtomicI64,
+    pub(super) streams: Striped<AtomicI64>,
     pub(super) panics: Arc<AtomicU64>,
     pub(super) generation: AtomicU64,
     pub(super) applied: AtomicU64,
@@ -51,21 +52,23 @@ pub(super) struct IssuerCounts {
     pub(super) failed: u64,
 }
 
-/// The counters of one provider on one service. Adding takes no lock and no memory.
+/// The counters of one provider on one service. Adding takes no lock, no memory, and no cache line of another core's.
 #[derive(Debug)]
 pub struct RequestMetrics {
-    pub(super) permit: AtomicU64,
-    pub(super) verified: AtomicU64,
-    pub(super) pass: AtomicU64,
+    pub(super) often: Striped<Often>,
     /// By position in [`Labels::codes`], one more for the rest.
     pub(super) challenged: Box<[AtomicU64]>,
     pub(super) refused: Box<[AtomicU64]>,
-    pub(super) duration: Histogram,
 }
 
-/// Counts as one active stream until it is dropped.
+/// What is counted of nearly every request.
 #[derive(Debug)]
-pub struct ActiveStream(Arc<Metrics>);
+pub(super) struct Often {
+    pub(super) permit: AtomicU64,
+    pub(super) verified: AtomicU64,
+    pub(super) pass: AtomicU64,
+    pub(super) duration: Histogram,
+}
 
 impl Metrics {
     /// No counts yet.
@@ -83,11 +86,19 @@ impl Metrics {
         Arc::clone(shared.requests.entry((service, provider.to_owned())).or_insert_with(made))
     }
 
-    /// One more stream, as long as the answer lives.
-    #[must_use]
-    pub fn stream(self: &Arc<Self>) -> ActiveStream {
-        self.streams.fetch_add(1, Ordering::Relaxed);
-        ActiveStream(Arc::clone(self))
+    /// One stream more.
+    pub fn stream_began(&self) {
+        self.streams.mine().fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One stream less, on whichever thread it began.
+    pub fn stream_ended(&self) {
+        self.streams.mine().fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The streams that there are.
+    pub(super) fn streams(&self) -> i64 {
+        self.streams.all().map(|streams| streams.load(Ordering::Relaxed)).sum()
     }
 
     /// A peer broke the protocol. `kind` is a position in [`Labels::protocol_errors`].
@@ -169,7 +180,8 @@ impl Shared {
             let counts = all.entry(Arc::clone(&issuer.settings.issuer)).or_default();
             counts.accepted += issuer.tally.accepted.load(Ordering::Relaxed);
             counts.refused += issuer.tally.refused.load(Ordering::Relaxed);
-            counts.cached += issuer.tally.cached.load(Ordering::Relaxed);
+            counts.cached +=
+                issuer.tally.cached.all().map(|cached| cached.load(Ordering::Relaxed)).sum::<u64>();
         }
         for status in self.key_sets.iter().flat_map(KeySetMonitor::status) {
             let counts = all.entry(status.issuer).or_default();
@@ -182,32 +194,41 @@ impl Shared {
 
 impl RequestMetrics {
     fn new(codes: &[&str]) -> Self {
-        Self {
-            permit: AtomicU64::default(),
-            verified: AtomicU64::default(),
-            pass: AtomicU64::default(),
-            challenged: counters(codes),
-            refused: counters(codes),
-            duration: Histogram::of_decisions(),
-        }
+        Self { often: Striped::default(), challenged: counters(codes), refused: counters(codes) }
+    }
+
+    pub(super) fn duration(&self) -> Reading {
+        let none = Histogram::of_decisions().read();
+        self.often.all().map(|often| often.duration.read()).fold(none, |sum, one| sum.plus(&one))
+    }
+
+    /// One of what is counted often, over all workers.
+    pub(super) fn total(&self, counter: impl Fn(&Often) -> &AtomicU64) -> u64 {
+        self.often.all().map(|often| counter(often).load(Ordering::Relaxed)).sum()
     }
 
     /// One request more: what became of it, and how long the decision took.
     pub fn count(&self, what: Counted, took: Duration) {
+        let often = self.often.mine();
         match what {
-            Counted::Permit => add_to(&self.permit),
-            Counted::Verified => add_to(&self.verified),
-            Counted::Pass => add_to(&self.pass),
+            Counted::Permit => add_to(&often.permit),
+            Counted::Verified => add_to(&often.verified),
+            Counted::Pass => add_to(&often.pass),
             Counted::Challenged(code) => add(&self.challenged, code),
             Counted::Refused(code) => add(&self.refused, code),
         }
-        self.duration.observe(took);
+        often.duration.observe(took);
     }
 }
 
-impl Drop for ActiveStream {
-    fn drop(&mut self) {
-        self.0.streams.fetch_sub(1, Ordering::Relaxed);
+impl Default for Often {
+    fn default() -> Self {
+        Self {
+            permit: AtomicU64::default(),
+            verified: AtomicU64::default(),
+            pass: AtomicU64::default(),
+            duration: Histogram::of_decisions(),
+        }
     }
 }
 

@@ -12,8 +12,8 @@ mod tokens;
 
 pub use hardening::{HardeningError, harden, install_panic_hook};
 pub use labels::{Counted, Labels, RefreshResult, ReloadResult, Service, UpstreamStatus};
-pub use log::{LogFormat, init, lines, wants_colour};
-pub use metrics::{ActiveStream, Metrics, RequestMetrics};
+pub use log::{LogFormat, init, lines, may_have_colour};
+pub use metrics::{Metrics, RequestMetrics};
 pub use throttle::Throttle;
 pub use tokens::TokenMetrics;
 

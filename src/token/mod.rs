@@ -35,7 +35,7 @@ mod token_file;
 mod tally;
 
 use assertion::{AssertionHeader, RsaScheme, SigningKey, client_claims, thumbprint};
-pub use aws::{Chain, Hop, StsCode};
+pub use aws::{Chain, Hop};
 use endpoint::{Answer, TokenCall};
 pub use error::{SecretFault, Unavailable};
 pub use fingerprint_key::read_fingerprint_key;

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::{Origin, SecretFault, StsCode, aws, azure, google};
+use super::{Origin, SecretFault, aws, azure, google};
 use crate::cache::{Failure, Retry};
 use crate::outbound::OutboundError;
+use crate::provider::AwsErrorCode;
 
 /// What went wrong on which leg. Holds no secret, no body and no URL.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -50,7 +51,7 @@ pub enum SourceErrorKind {
     #[error("{code} (status {status})")]
     Sts {
         /// Its code.
-        code: StsCode,
+        code: AwsErrorCode,
         /// HTTP status.
         status: u16,
         /// When it wants to be asked again.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{SourceError, Taken, Tally, Unavailable};
 use crate::base::{FingerprintKey, Now};
-use crate::cache::{Availability, Entry, Handle, Held};
+use crate::cache::{Availability, Entry, Handle, Held, Marked};
 use crate::credential::{Credential, access_key_id_of};
 use crate::request::Headers;
 
@@ -164,12 +164,19 @@ impl Store {
         )
     }
 
-    /// Whether some provider's requests are signed with the keys of this id.
+    /// Whether some provider's requests are signed with the keys of this id, or were before the last rotation.
     fn signs_as(&self, access_key_id: &str) -> bool {
-        self.slots.iter().filter_map(|(slot, _)| slot.handle().held()).any(|held| match &held.value {
-            Credential::Signer(signer) => signer.keys().access_key_id == access_key_id,
-            Credential::Lines(_) => false,
-        })
+        self.slots.iter().any(|(slot, _)| slot.handle().is_or_was_marked(access_key_id))
+    }
+}
+
+/// Of keys that sign, their id is in each signature.
+impl Marked for Credential {
+    fn mark(&self) -> Option<&str> {
+        match self {
+            Self::Signer(signer) => Some(&signer.keys().access_key_id),
+            Self::Lines(_) => None,
+        }
     }
 }
 
@@ -180,5 +187,50 @@ impl From<Availability> for Unavailable {
             Availability::Expired => Self::Expired,
             Availability::Aging => Self::Awaited,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Secret;
+    use crate::credential::{AwsKeys, Signer};
+
+    fn fingerprints() -> FingerprintKey {
+        FingerprintKey::new(&Secret::new(b"of these tests".to_vec()))
+    }
+
+    fn put(handle: &Handle<Credential>, access_key_id: &str, secret: &str) {
+        let keys = AwsKeys {
+            access_key_id: access_key_id.to_owned(),
+            secret_access_key: Secret::new(secret.to_owned()),
+            session_token: None,
+        };
+        let credential = Credential::Signer(Box::new(Signer::new(keys, None, Arc::default())));
+        let id = credential.fingerprint(&fingerprints());
+        handle.put(Held::new(credential, id, None));
+    }
+
+    #[test]
+    fn a_signature_with_the_keys_before_the_last_rotation_is_still_ours() {
+        let handle = Arc::new(Handle::default());
+        let store = Store::new([Slot::Fixed(Arc::clone(&handle))], fingerprints());
+        let is_ours = |id: &str| {
+            let value =
+                format!("AWS4-HMAC-SHA256 Credential={id}/20260101/us-east-1/bedrock/aws4_request, S=0");
+            let mut headers = Headers::default();
+            headers.push("authorization", value.as_bytes());
+            store.any_is_on(&headers, &["authorization".to_owned()])
+        };
+        assert!(!is_ours("AKIDA"));
+        put(&handle, "AKIDA", "a");
+        assert!(is_ours("AKIDA") && !is_ours("AKIDB"));
+        put(&handle, "AKIDB", "mistyped");
+        // Mended, and obtained once more: the keys before are still those of the other id.
+        put(&handle, "AKIDB", "b");
+        put(&handle, "AKIDB", "b");
+        assert!(is_ours("AKIDA") && is_ours("AKIDB"));
+        put(&handle, "AKIDC", "c");
+        assert!(!is_ours("AKIDA") && is_ours("AKIDB") && is_ours("AKIDC"), "one before is known");
     }
 }

@@ -2,13 +2,14 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::base::Striped;
 use crate::cache::Part;
 
 /// How requests came by one provider's credential, each counted once.
 #[derive(Debug, Default)]
-#[repr(align(128))]
 pub struct Tally {
-    hit: AtomicU64,
+    /// What nearly every request counts.
+    hit: Striped<AtomicU64>,
     stale: AtomicU64,
     miss: AtomicU64,
     shared: AtomicU64,
@@ -31,19 +32,25 @@ impl Tally {
     /// The counts by their names in metrics.
     #[must_use]
     pub fn read(&self) -> [(&'static str, u64); 4] {
-        Taken::ALL.map(|taken| (taken.as_str(), self.of(taken).load(Ordering::Relaxed)))
+        Taken::ALL.map(|taken| (taken.as_str(), self.total(taken)))
     }
 
     pub(super) fn count(&self, taken: Taken) {
-        self.of(taken).fetch_add(1, Ordering::Relaxed);
-    }
-
-    const fn of(&self, taken: Taken) -> &AtomicU64 {
-        match taken {
-            Taken::Hit => &self.hit,
+        let counter = match taken {
+            Taken::Hit => self.hit.mine(),
             Taken::Stale => &self.stale,
             Taken::Miss => &self.miss,
             Taken::Shared => &self.shared,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn total(&self, taken: Taken) -> u64 {
+        match taken {
+            Taken::Hit => self.hit.all().map(|hit| hit.load(Ordering::Relaxed)).sum(),
+            Taken::Stale => self.stale.load(Ordering::Relaxed),
+            Taken::Miss => self.miss.load(Ordering::Relaxed),
+            Taken::Shared => self.shared.load(Ordering::Relaxed),
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::loadtest::{
     Outcome, Plan, Probe, Process, Progress, QuestionError, Questions, Running, SigningKey, Summary, Until,
     UsageLine, probe, start,
 };
-use crate::telemetry::wants_colour;
+use crate::telemetry::may_have_colour;
 
 /// Why nothing was measured.
 #[derive(Debug, Error)]
@@ -275,7 +275,7 @@ async fn watch(
 /// Prints the result, writes the report, and says which limits were missed.
 fn conclude(args: &LoadtestArgs, summary: &Summary) -> Result<ExitCode, Failed> {
     let missed = args.limits(summary.requests).missed(summary);
-    let ink = if wants_colour(&io::stdout()) { Ink::Colour } else { Ink::Plain };
+    let ink = if may_have_colour(&io::stdout()) { Ink::Colour } else { Ink::Plain };
     let text = if args.json { report::json(summary, &missed) } else { report::text(summary, &missed, ink) };
     let printed = io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush());
     if let Some(path) = &args.report {

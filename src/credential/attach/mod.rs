@@ -53,9 +53,8 @@ pub fn attach<'a>(
 pub fn strip<'a>(credential_headers: &[String], headers: &Headers<'a>) -> HeaderMutation<'a> {
     let mut mutation = HeaderMutation::default();
     for line in headers.iter() {
-        if is_stripped(line.name)
-            || credential_headers.iter().any(|name| same_name(line.name, name.as_bytes()))
-        {
+        let sent = Sent::of(line.name);
+        if sent.is_stripped() || credential_headers.iter().any(|name| sent.is(name.as_bytes())) {
             remove(&mut mutation, line.name);
         }
     }
@@ -70,7 +69,8 @@ fn exchange<'a>(
     let mut mutation = strip(credential_headers, headers);
     for line in headers.iter() {
         // A second line under the credential's own name, or a lenient spelling of it, must not survive beside ours.
-        if credential.set.iter().any(|set| same_name(line.name, &set.name)) {
+        let sent = Sent::of(line.name);
+        if credential.set.iter().any(|set| sent.is(&set.name)) {
             remove(&mut mutation, line.name);
         }
     }
@@ -108,31 +108,45 @@ fn remove<'a>(mutation: &mut HeaderMutation<'a>, name: &'a str) {
     }
 }
 
-/// Whether a name may carry a credential or say whose it is, whatever the provider (PROVIDERS section 1). Most lines of a
-/// request are done with after their first letter.
-fn is_stripped(name: &str) -> bool {
-    let (names, families): (&[&str], &[&str]) = match name.trim_ascii_start().bytes().next() {
-        Some(b'a' | b'A') => (&["authorization", "api-key", "anthropic-workspace-id"], &[]),
-        Some(b'c' | b'C') => (&["cookie"], &[]),
-        Some(b'o' | b'O') => (&["ocp-apim-subscription-key", "openai-organization", "openai-project"], &[]),
-        Some(b'p' | b'P') => (&["proxy-authorization"], &[]),
-        // x-aigw-* carries credential overrides into Envoy AI Gateway.
-        Some(b'x' | b'X') => (&["x-api-key", "x-forwarded-client-cert"], &["x-amz-", "x-goog-", "x-aigw-"]),
-        _ => return false,
-    };
-    names.iter().any(|stripped| same_name(name, stripped.as_bytes()))
-        || families.iter().any(|family| begins_with(name.trim_ascii_start().as_bytes(), family.as_bytes()))
-}
+/// A name as lenient servers take it: letter case, `_` and `.` for `-`, blanks at the ends. Servers that make CGI variables of
+/// names cannot tell `X_Api_Key` from `x-api-key` (CVE-2025-64484, CVE-2026-39858).
+#[derive(Clone, Copy)]
+struct Sent<'a>(&'a [u8]);
 
-/// Whether lenient servers take the two for the same name: letter case, `_` and `.` for `-`, blanks at the ends. Servers that
-/// make CGI variables of names cannot tell `X_Api_Key` from `x-api-key` (CVE-2025-64484, CVE-2026-39858).
-fn same_name(sent: &str, other: &[u8]) -> bool {
-    let (sent, other) = (sent.trim_ascii().as_bytes(), other.trim_ascii());
-    sent.len() == other.len() && begins_with(sent, other)
-}
+impl<'a> Sent<'a> {
+    fn of(name: &'a str) -> Self {
+        Self(name.as_bytes().trim_ascii())
+    }
 
-fn begins_with(sent: &[u8], prefix: &[u8]) -> bool {
-    sent.len() >= prefix.len() && sent.iter().zip(prefix).all(|(one, other)| fold(*one) == fold(*other))
+    /// Whether it may carry a credential or say whose it is, whatever the provider (PROVIDERS section 1). Most lines of a
+    /// request are done with after their first letter.
+    fn is_stripped(self) -> bool {
+        let (names, families): (&[&str], &[&str]) = match self.0.first() {
+            Some(b'a' | b'A') => (&["authorization", "api-key", "anthropic-workspace-id"], &[]),
+            Some(b'c' | b'C') => (&["cookie"], &[]),
+            Some(b'o' | b'O') => {
+                (&["ocp-apim-subscription-key", "openai-organization", "openai-project"], &[])
+            }
+            Some(b'p' | b'P') => (&["proxy-authorization"], &[]),
+            // x-aigw-* carries credential overrides into Envoy AI Gateway.
+            Some(b'x' | b'X') => {
+                (&["x-api-key", "x-forwarded-client-cert"], &["x-amz-", "x-goog-", "x-aigw-"])
+            }
+            _ => return false,
+        };
+        names.iter().any(|name| self.is(name.as_bytes()))
+            || families.iter().any(|family| self.begins_with(family.as_bytes()))
+    }
+
+    /// Whether it is `name`, which has neither capitals nor blanks at its ends.
+    fn is(self, name: &[u8]) -> bool {
+        // Nearly all that are not differ in length.
+        self.0.len() == name.len() && self.begins_with(name)
+    }
+
+    fn begins_with(self, prefix: &[u8]) -> bool {
+        self.0.len() >= prefix.len() && self.0.iter().zip(prefix).all(|(one, other)| fold(*one) == fold(*other))
+    }
 }
 
 const fn fold(byte: u8) -> u8 {

@@ -270,7 +270,7 @@ proptest! {
             prop_assert_eq!(ours, 1, "{} is there once", name);
             left.retain(|(left, value)| left != name || *value != set.value.wire());
         }
-        // Said in another way than `same_name` says it.
+        // Said in another way than `Sent` says it.
         let secret = |name: &str| {
             let folded = name.trim_ascii().to_ascii_lowercase().replace(['_', '.'], "-");
             NAMES.contains(&folded.as_str()) || folded == "my-token"

@@ -92,18 +92,14 @@ impl ClockSkews {
         if reading.aged || took > TRUSTED || reading.signed.host.len() > LONGEST_HOST {
             return None;
         }
-        let date = httpdate::parse_http_date(str::from_utf8(reading.date?).ok()?).ok()?;
-        let date = seconds(date.duration_since(UNIX_EPOCH).ok()?.as_secs());
-        // Both ends by the clock as it is now, which the difference will be used with, also where it was set in between.
-        let end = seconds(received.unix.0);
-        let begin = end - seconds(took.as_secs());
-        let ahead = if took <= QUICK {
-            let middle = end * 1_000 - i64::try_from(took.as_millis() / 2).ok()?;
-            // To the nearest second; the figures of `date` are whole ones.
-            (date * 1_000 - middle + 500).div_euclid(1_000)
-        } else {
+        let date = written(reading.date?)?;
+        let ahead = match nearest(date, sent, received) {
+            Some(ahead) => ahead,
             // Somewhere in between the date was written: what is known stays where it agrees with that.
-            self.ahead(place).clamp(date - end, date - begin)
+            None => {
+                let end = seconds(received.unix.0);
+                self.ahead(place).clamp(date - end, date - end + seconds(took.as_secs()))
+            }
         };
         Some(ahead.clamp(-FURTHEST, FURTHEST))
     }
@@ -132,6 +128,31 @@ impl fmt::Debug for ClockSkews {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClockSkews").field("hosts", &self.ahead.len()).finish_non_exhaustive()
     }
+}
+
+/// By how many seconds the clock of who answered is ahead of ours, where that is so much that it can be the reason of a refusal,
+/// and not so much that nobody would believe it. `date` is that of the answer.
+#[must_use]
+pub fn wrong_clock(date: &[u8], sent: Now, received: Now) -> Option<i64> {
+    nearest(written(date)?, sent, received).filter(|ahead| (REASON..=FURTHEST).contains(&ahead.abs()))
+}
+
+/// When an answer was written, by its own clock.
+fn written(date: &[u8]) -> Option<i64> {
+    let date = httpdate::parse_http_date(str::from_utf8(date).ok()?).ok()?;
+    Some(seconds(date.duration_since(UNIX_EPOCH).ok()?.as_secs()))
+}
+
+/// How far ahead is the clock by which a quick answer was written at `date`, as if that was in the middle of its way. Both ends by
+/// our clock as it is now, which the difference will be used with, also where it was set in between.
+fn nearest(date: i64, sent: Now, received: Now) -> Option<i64> {
+    let took = received.instant.saturating_duration_since(sent.instant);
+    if took > QUICK {
+        return None;
+    }
+    let middle = seconds(received.unix.0) * 1_000 - i64::try_from(took.as_millis() / 2).ok()?;
+    // To the nearest second; the figures of `date` are whole ones.
+    Some((date * 1_000 - middle + 500).div_euclid(1_000))
 }
 
 /// The entry, and the host in one spelling.

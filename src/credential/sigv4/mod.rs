@@ -13,7 +13,7 @@ mod sign;
 pub use canonical_request::{
     CanonicalRequest, ShownRequest, StringToSign, amz_date, shown_header, shown_query,
 };
-pub use clocks::{ClockReading, ClockSkews, ClockVerdict};
+pub use clocks::{ClockReading, ClockSkews, ClockVerdict, wrong_clock};
 pub use endpoint::{
     AwsHost, BEDROCK_RUNTIME, aws_host, aws_partition, default_host, is_valid_region, signing_name,
 };

@@ -1,28 +1,27 @@
 //! `envoy.service.auth.v3.Authorization`.
 
-mod metered;
+mod checking;
 mod request;
 mod response;
 #[cfg(test)]
 mod tests;
 
-use std::future::{Ready, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tonic::server::{Grpc, UnaryService};
-use tonic::{Request, Response, Status};
+use http::{Request, Response};
+use http_body::Body;
+use tonic::Status;
 
+pub use self::checking::Checking;
 use self::request::{Check, Seen};
 use self::response::{denied, ok};
-use super::codec::BytesIn;
-use super::current::{Current, Generation, ProtocolError, Told};
+use super::current::{Current, Generation, Local, ProtocolError, Told};
+use super::grpc::{Frame, head};
 use super::headers::HeaderMapError;
 use super::refusal::Denied;
 use super::wire::WireError;
-use super::wire::pb::envoy::service::auth::v3::CheckResponse;
 use crate::base::Now;
 use crate::pipeline::{Cause, Outcome, Patience, Refusal, Wait, run};
 use crate::request::{BodyFault, HeaderMutation, PayloadHash, PayloadHasher};
@@ -30,17 +29,14 @@ use crate::telemetry::Service;
 
 /// The service.
 #[derive(Clone)]
-pub struct Authorization(Arc<Current>);
-
-/// Shorter messages have headers only, or a body that is hardly more; no room is taken for them.
-const SMALL: usize = 64 << 10;
+pub struct Authorization(Local);
 
 /// The most that is hashed before others have their turn.
 const SLICE: usize = 1 << 20;
 
 /// What a check leads to.
 enum Next {
-    Reply(CheckResponse),
+    Reply(Frame),
     Wait(Wait),
 }
 
@@ -52,61 +48,51 @@ impl Authorization {
 
     /// The service on `current`.
     #[must_use]
-    pub fn new(current: Arc<Current>) -> Self {
+    pub fn new(current: Local) -> Self {
         Self(current)
     }
 
     /// Serves one call of [`Authorization::CHECK`].
-    pub async fn check<B>(&self, request: http::Request<B>) -> http::Response<tonic::body::Body>
+    pub fn check<B>(&self, request: Request<B>) -> Response<Checking<B>>
     where
-        B: http_body::Body + Send + Unpin + 'static,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
+        B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin,
     {
-        // Not longer than a stream may be idle: a peer that never ends its message must not hold its place for ever.
-        match tokio::time::timeout(self.0.limits().stream_idle, self.metered(request)).await {
-            Ok(answer) => answer,
-            Err(_elapsed) => Status::deadline_exceeded("the check took too long").into_http(),
-        }
+        head(Checking::new(self.clone(), request.into_body()))
     }
 
-    /// Reads the message where there is room for it, and answers.
-    async fn metered<B>(&self, request: http::Request<B>) -> http::Response<tonic::body::Body>
-    where
-        B: http_body::Body + Send + Unpin + 'static,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
-    {
-        let limits = self.0.limits();
-        let longest = limits.max_body.saturating_add(limits.max_headers.saturating_mul(2));
-        let mut grpc = Grpc::new(BytesIn::<CheckResponse>::default()).max_decoding_message_size(longest);
-        let (head, body) = request.into_parts();
-        let (length, body) = metered::begin(body).await;
-        // Longer ones are never read.
-        let _room = if (SMALL..=longest).contains(&length) {
-            match self.0.bodies().take(length, limits.patience).await {
-                Some(room) => Some(room),
-                None => return grpc.unary(Full(self), http::Request::from_parts(head, body.nothing())).await,
-            }
-        } else {
-            None
-        };
-        grpc.unary(self.clone(), http::Request::from_parts(head, body)).await
-    }
-
-    async fn answer(self, frame: Bytes) -> Result<Response<CheckResponse>, Status> {
-        let (since, generation) = (self.0.now(), self.0.generation());
-        let mut patience = Patience::Fresh;
+    /// Decides a check that has to wait for something.
+    async fn answer(
+        self,
+        frame: Bytes,
+        generation: Arc<Generation>,
+        since: Now,
+        first: Wait,
+    ) -> Result<Frame, Status> {
+        let (mut patience, mut wait) = (Patience::Fresh, first);
         let mut seen = Seen { limit: generation.snapshot.max_body, hash: None };
         loop {
             // Each wait leaves less to wait for, so this ends.
-            match self.guarded(&frame, &generation, since, patience, &seen)? {
-                Next::Reply(reply) => return Ok(Response::new(reply)),
-                Next::Wait(Wait::Body { .. }) if seen.hash.is_none() => seen.hash = Some(hash(&frame).await),
-                Next::Wait(Wait::Body { .. }) => return Err(Status::internal("a body is hashed once")),
-                Next::Wait(wait) => {
+            match wait {
+                Wait::Body { .. } if seen.hash.is_none() => seen.hash = Some(hash(&frame).await),
+                Wait::Body { .. } => return Err(Status::internal("a body is hashed once")),
+                wait => {
                     Current::wait(Arc::clone(&generation), wait, self.0.patience(since)).await;
                     patience = wait.then(patience);
                 }
             }
+            match self.guarded(&frame, &generation, since, patience, &seen)? {
+                Next::Reply(reply) => return Ok(reply),
+                Next::Wait(next) => wait = next,
+            }
+        }
+    }
+
+    /// Answers what there was no room for.
+    fn full(&self) -> Result<Frame, Status> {
+        let refusal = Outcome::Refuse(Refusal::early(BodyFault::NoRoom));
+        match self.conclude(&self.0.generation(), &refusal, &Told::nothing(self.0.now()))? {
+            Next::Reply(reply) => Ok(reply),
+            Next::Wait(_) => Err(Status::internal("not an answer to a check")),
         }
     }
 
@@ -182,31 +168,4 @@ async fn hash(frame: &[u8]) -> PayloadHash {
         tokio::task::yield_now().await;
     }
     hasher.finish()
-}
-
-/// Answers what there was no room for.
-struct Full<'a>(&'a Authorization);
-
-impl UnaryService<Bytes> for Full<'_> {
-    type Response = CheckResponse;
-    type Future = Ready<Result<Response<CheckResponse>, Status>>;
-
-    fn call(&mut self, _: Request<Bytes>) -> Self::Future {
-        let current = &self.0.0;
-        let refusal = Outcome::Refuse(Refusal::early(BodyFault::NoRoom));
-        ready(match self.0.conclude(&current.generation(), &refusal, &Told::nothing(current.now())) {
-            Ok(Next::Reply(reply)) => Ok(Response::new(reply)),
-            Ok(Next::Wait(_)) => Err(Status::internal("not an answer to a check")),
-            Err(status) => Err(status),
-        })
-    }
-}
-
-impl UnaryService<Bytes> for Authorization {
-    type Response = CheckResponse;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<CheckResponse>, Status>> + Send>>;
-
-    fn call(&mut self, request: Request<Bytes>) -> Self::Future {
-        Box::pin(self.clone().answer(request.into_inner()))
-    }
 }

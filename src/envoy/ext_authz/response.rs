@@ -1,36 +1,39 @@
 //! Answers to a check.
 
+use bytes::BufMut as _;
+
+use crate::envoy::grpc::Frame;
 use crate::envoy::headers::set_text;
+use crate::envoy::mutation::{EXT_AUTHZ, field_len, put_length};
 use crate::envoy::refusal::Denied;
 use crate::envoy::wire::pb::envoy::service::auth::v3::check_response::HttpResponse;
-use crate::envoy::wire::pb::envoy::service::auth::v3::{CheckResponse, DeniedHttpResponse, OkHttpResponse};
+use crate::envoy::wire::pb::envoy::service::auth::v3::{CheckResponse, DeniedHttpResponse};
 use crate::envoy::wire::pb::envoy::r#type::v3::HttpStatus;
 use crate::envoy::wire::pb::google::rpc::Status;
 use crate::request::HeaderMutation;
 
 /// `google.rpc.Code`.
-const OK: i32 = 0;
 const PERMISSION_DENIED: i32 = 7;
 const UNAUTHENTICATED: i32 = 16;
 
-/// Go on, with these headers. Some Envoys remove last, so a name that is set is never removed too; overwriting takes
-/// every line of that name.
-pub(super) fn ok(mutation: &HeaderMutation<'_>) -> CheckResponse {
-    let set = |name: &str| mutation.set.iter().any(|line| line.name.eq_ignore_ascii_case(name.as_bytes()));
-    let response = OkHttpResponse {
-        headers: mutation.set.iter().map(|line| set_text(&line.name, line.value.wire())).collect(),
-        headers_to_remove: mutation
-            .remove
-            .iter()
-            .filter(|name| !set(name))
-            .map(|name| (*name).to_owned())
-            .collect(),
-    };
-    CheckResponse { status: status(OK), http_response: Some(HttpResponse::OkResponse(response)) }
+/// `CheckResponse.status`, which is OK: an empty message.
+const STATUS_OK: [u8; 2] = [1 << 3 | 2, 0];
+/// `CheckResponse.ok_response`.
+const OK_RESPONSE: u32 = 3;
+
+/// Go on, with these headers.
+pub(super) fn ok(mutation: &HeaderMutation<'_>) -> Frame {
+    let length = EXT_AUTHZ.len(mutation);
+    let mut frame = Frame::with_capacity(STATUS_OK.len() + field_len(length));
+    let bytes = frame.bytes();
+    bytes.put_slice(&STATUS_OK);
+    put_length(OK_RESPONSE, length, bytes);
+    EXT_AUTHZ.put(mutation, bytes);
+    frame
 }
 
 /// No.
-pub(super) fn denied(denied: Denied) -> CheckResponse {
+pub(super) fn denied(denied: Denied) -> Frame {
     let code = if denied.status == 401 { UNAUTHENTICATED } else { PERMISSION_DENIED };
     let response = DeniedHttpResponse {
         status: Some(HttpStatus { code: denied.status.into() }),
@@ -41,9 +44,6 @@ pub(super) fn denied(denied: Denied) -> CheckResponse {
             .collect(),
         body: String::from_utf8_lossy(&denied.body).into_owned(),
     };
-    CheckResponse { status: status(code), http_response: Some(HttpResponse::DeniedResponse(response)) }
-}
-
-fn status(code: i32) -> Option<Status> {
-    Some(Status { code, message: String::new() })
+    let status = Some(Status { code, message: String::new() });
+    Frame::of(&CheckResponse { status, http_response: Some(HttpResponse::DeniedResponse(response)) })
 }

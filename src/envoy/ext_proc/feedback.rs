@@ -14,8 +14,8 @@ use crate::cache::Rejection;
 use crate::config::Feedback;
 use crate::credential::{ClockReading, ClockVerdict, Signed};
 use crate::envoy::current::{Current, Generation, Rejected};
+use crate::envoy::grpc::Frame;
 use crate::envoy::refusal::Denied;
-use crate::envoy::wire::pb::envoy::service::ext_proc::v3::ProcessingResponse;
 use crate::pipeline::{Cause, Refusal};
 use crate::provider::{Provider, Remedy, remedy, says_revoked};
 use crate::request::Headers;
@@ -64,7 +64,7 @@ pub(super) enum Verdict {
     /// The caller gets it, but its body is read first.
     ReadBody,
     /// The caller gets this one.
-    Instead(ProcessingResponse),
+    Instead(Frame),
 }
 
 /// What becomes of the credential.
@@ -206,7 +206,7 @@ impl Watch {
         });
     }
 
-    fn instead(&self, provider: &Provider, cause: Cause) -> ProcessingResponse {
+    fn instead(&self, provider: &Provider, cause: Cause) -> Frame {
         let retry_after = match cause {
             Cause::CredentialReplaced | Cause::ClockCorrected => Some(COME_BACK_AFTER),
             _ => None,

@@ -50,7 +50,7 @@ fn corrected() -> (u16, String, Option<String>) {
 #[track_caller]
 fn instead(verdict: Verdict) -> (u16, String, Option<String>) {
     let Verdict::Instead(reply) = verdict else { panic!("untouched") };
-    told(&reply)
+    told(reply)
 }
 
 async fn bench(feedback: Feedback) -> Bench {

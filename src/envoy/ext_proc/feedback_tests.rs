@@ -15,6 +15,7 @@ use crate::config::{Limits, OnNoProvider};
 use crate::credential::{Bearer, Credential};
 use crate::envoy::labels;
 use crate::envoy::wire::pb::envoy::config::core::v3::{HeaderMap, HeaderValue};
+use crate::envoy::wire::pb::envoy::service::ext_proc::v3::ProcessingResponse;
 use crate::envoy::wire::pb::envoy::service::ext_proc::v3::processing_response::Response;
 use crate::identity::{Callers, CallersSettings};
 use crate::outbound::{Http, spawn_key_sets};
@@ -124,7 +125,7 @@ impl Bench {
     #[track_caller]
     fn instead(&self, stream: &Watch) -> (u16, String, Option<String>) {
         match self.answers(stream, "401", &[]) {
-            Verdict::Instead(reply) => told(&reply),
+            Verdict::Instead(reply) => told(reply),
             Verdict::Untouched | Verdict::ReadBody => panic!("untouched"),
         }
     }
@@ -158,8 +159,13 @@ fn put_on(provider: usize, credential: Fingerprint) -> PutOn {
     PutOn { provider, credential, signed: None }
 }
 
+fn message(reply: Frame) -> ProcessingResponse {
+    ProcessingResponse::decode(reply.finish().split_off(5)).unwrap()
+}
+
 #[track_caller]
-fn told(reply: &ProcessingResponse) -> (u16, String, Option<String>) {
+fn told(reply: Frame) -> (u16, String, Option<String>) {
+    let reply = message(reply);
     let Some(Response::ImmediateResponse(no)) = &reply.response else { panic!("{reply:?}") };
     let header = |name: &str| {
         let lines = no.headers.iter().flat_map(|headers| &headers.set_headers);
@@ -316,7 +322,7 @@ async fn a_401_for_want_of_a_right_renews_nothing_and_stays_here_all_the_same() 
     let bench = Bench::answering(ProviderKind::Custom, AuthType::OAuth2).await;
     let lines = [("www-authenticate", r#"Bearer error="insufficient_scope""#)];
     let Verdict::Instead(reply) = bench.answers(&bench.stream(), "401", &lines) else { panic!() };
-    assert_eq!(told(&reply), of_no_use());
+    assert_eq!(told(reply), of_no_use());
     settle().await;
     assert_eq!(bench.asked(), 1);
 }
@@ -325,7 +331,7 @@ async fn a_401_for_want_of_a_right_renews_nothing_and_stays_here_all_the_same() 
 async fn the_answer_is_worded_for_the_providers_sdk() {
     let bench = Bench::answering(ProviderKind::Anthropic, AuthType::Oidc).await;
     let Verdict::Instead(reply) = bench.answers(&bench.stream(), "401", &[]) else { panic!() };
-    let Some(Response::ImmediateResponse(no)) = reply.response else { panic!() };
+    let Some(Response::ImmediateResponse(no)) = message(reply).response else { panic!() };
     let body = String::from_utf8(no.body).unwrap();
     assert!(body.starts_with(r#"{"type":"error","error":{"type":"overloaded_error","message":"#), "{body}");
 }

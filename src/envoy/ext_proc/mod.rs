@@ -6,24 +6,20 @@ mod order;
 mod request;
 mod response;
 
-use std::future::{Ready, ready};
-use std::sync::Arc;
-
 use bytes::Bytes;
-use tonic::metadata::MetadataMap;
-use tonic::server::{Grpc, StreamingService};
-use tonic::{Request, Response, Status, Streaming};
+use http::{HeaderMap, Request, Response};
+use http_body::Body;
 
+pub use self::exchange::Answers;
 use self::exchange::Exchange;
-use super::codec::BytesIn;
-use super::current::Current;
-use super::wire::pb::envoy::service::ext_proc::v3::ProcessingResponse;
+use super::current::Local;
+use super::grpc::{Inbound, head};
 use crate::pipeline::Cause;
 use crate::request::Half;
 
 /// The service.
 #[derive(Clone)]
-pub struct ExternalProcessor(Arc<Current>);
+pub struct ExternalProcessor(Local);
 
 impl ExternalProcessor {
     /// Its one method.
@@ -33,31 +29,18 @@ impl ExternalProcessor {
 
     /// The service on `current`.
     #[must_use]
-    pub fn new(current: Arc<Current>) -> Self {
+    pub fn new(current: Local) -> Self {
         Self(current)
     }
 
     /// Serves one call of [`ExternalProcessor::PROCESS`].
-    pub async fn process<B>(&self, request: http::Request<B>) -> http::Response<tonic::body::Body>
+    pub fn process<B>(&self, request: Request<B>) -> Response<Answers<B>>
     where
-        B: http_body::Body + Send + 'static,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
+        B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin,
     {
-        let limits = self.0.limits();
-        let mut grpc = Grpc::new(BytesIn::<ProcessingResponse>::default())
-            .max_decoding_message_size(limits.max_body.saturating_add(limits.max_headers.saturating_mul(2)));
-        grpc.streaming(self.clone(), request).await
-    }
-}
-
-impl StreamingService<Bytes> for ExternalProcessor {
-    type Response = ProcessingResponse;
-    type ResponseStream = Exchange;
-    type Future = Ready<Result<Response<Exchange>, Status>>;
-
-    fn call(&mut self, request: Request<Streaming<Bytes>>) -> Self::Future {
-        let wiring = Wiring::read(request.metadata());
-        ready(Ok(Response::new(Exchange::new(Arc::clone(&self.0), request.into_inner(), wiring))))
+        let (parts, body) = request.into_parts();
+        let exchange = Exchange::new(self.0.clone(), Wiring::read(&parts.headers));
+        head(Answers::new(exchange, Inbound::new(body, self.0.limits().longest_message())))
     }
 }
 
@@ -70,7 +53,7 @@ struct Wiring {
 
 impl Wiring {
     /// A wiring that cannot be read refuses every request of its filter, with a log line that says why.
-    fn read(metadata: &MetadataMap) -> Result<Self, Cause> {
+    fn read(metadata: &HeaderMap) -> Result<Self, Cause> {
         let only = |key: &str, wrong: Cause| {
             let mut values = metadata.get_all(key).iter();
             match (values.next().map(|value| value.to_str()), values.next()) {

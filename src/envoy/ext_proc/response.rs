@@ -3,7 +3,9 @@
 use bytes::Bytes;
 
 use crate::envoy::facts::facts_metadata;
+use crate::envoy::grpc::Frame;
 use crate::envoy::headers::set_raw;
+use crate::envoy::mutation::{EXT_PROC, field_len, put_length};
 use crate::envoy::refusal::Denied;
 use crate::envoy::wire::pb::envoy::extensions::filters::http::ext_proc::v3::ProcessingMode;
 use crate::envoy::wire::pb::envoy::extensions::filters::http::ext_proc::v3::processing_mode::{
@@ -27,20 +29,34 @@ pub(super) enum Watched {
     No,
 }
 
+/// `ProcessingResponse.request_headers` and `.request_body`.
+const REQUEST_HEADERS: u32 = 1;
+const REQUEST_BODY: u32 = 3;
+/// `HeadersResponse.response` and `BodyResponse.response`.
+const COMMON: u32 = 1;
+/// `CommonResponse.header_mutation`.
+const HEADER_MUTATION: u32 = 2;
+/// Room for a `mode_override`, which is at most six fields of two bytes in one.
+const MODE_OVERRIDE: usize = 14;
+
 /// Go on, with these headers.
-pub(super) fn go_on(mutation: &HeaderMutation<'_>, facts: Option<&VerifiedFacts>) -> ProcessingResponse {
-    let response = Response::RequestHeaders(HeadersResponse { response: Some(common(mutation)) });
-    ProcessingResponse { dynamic_metadata: facts.map(facts_metadata), ..answer(response) }
+pub(super) fn go_on(mutation: &HeaderMutation<'_>, facts: Option<&VerifiedFacts>) -> Frame {
+    let mut frame = mutated(REQUEST_HEADERS, mutation);
+    if let Some(facts) = facts {
+        let dynamic_metadata = Some(facts_metadata(facts));
+        frame.add(&ProcessingResponse { dynamic_metadata, ..ProcessingResponse::default() });
+    }
+    frame
 }
 
 /// Go on, with these headers and the body that came. The headers still wait for it where Envoy buffered it.
-pub(super) fn go_on_with_body(mutation: &HeaderMutation<'_>) -> ProcessingResponse {
-    answer(Response::RequestBody(BodyResponse { response: Some(common(mutation)) }))
+pub(super) fn go_on_with_body(mutation: &HeaderMutation<'_>) -> Frame {
+    mutated(REQUEST_BODY, mutation)
 }
 
 /// These headers for now, and Envoy is to send the body, whole. What becomes of `mode_override` is Envoy's: it needs
 /// `allow_mode_override`.
-pub(super) fn then_request_body(mutation: &HeaderMutation<'_>, watched: Watched) -> ProcessingResponse {
+pub(super) fn then_request_body(mutation: &HeaderMutation<'_>, watched: Watched) -> Frame {
     let response_header_mode = match watched {
         Watched::Yes => HeaderSendMode::Send,
         Watched::No => HeaderSendMode::Skip,
@@ -50,20 +66,23 @@ pub(super) fn then_request_body(mutation: &HeaderMutation<'_>, watched: Watched)
         response_header_mode: response_header_mode.into(),
         ..nothing_more()
     };
-    ProcessingResponse { mode_override: Some(mode), ..go_on(mutation, None) }
+    in_mode(go_on(mutation, None), mode)
 }
 
 /// The same, and Envoy is to show the response's headers. It does where the filter says `allow_mode_override`.
-pub(super) fn then_response_headers(reply: ProcessingResponse) -> ProcessingResponse {
-    let mode = ProcessingMode { response_header_mode: HeaderSendMode::Send.into(), ..nothing_more() };
-    ProcessingResponse { mode_override: Some(mode), ..reply }
+pub(super) fn then_response_headers(reply: Frame) -> Frame {
+    in_mode(reply, ProcessingMode { response_header_mode: HeaderSendMode::Send.into(), ..nothing_more() })
 }
 
 /// The response's headers stay, and Envoy is to show its body, whole, before the caller sees any of it.
-pub(super) fn then_response_body() -> ProcessingResponse {
+pub(super) fn then_response_body() -> Frame {
     let mode = ProcessingMode { response_body_mode: BodySendMode::Buffered.into(), ..nothing_more() };
-    let response = Response::ResponseHeaders(HeadersResponse::default());
-    ProcessingResponse { mode_override: Some(mode), ..answer(response) }
+    in_mode(answer(Response::ResponseHeaders(HeadersResponse::default())), mode)
+}
+
+fn in_mode(mut reply: Frame, mode: ProcessingMode) -> Frame {
+    reply.add(&ProcessingResponse { mode_override: Some(mode), ..ProcessingResponse::default() });
+    reply
 }
 
 /// Every mode by name: what a default means depends on the filter's configuration.
@@ -79,22 +98,22 @@ fn nothing_more() -> ProcessingMode {
 }
 
 /// A piece of a request's body, back to Envoy, which waits for it in FULL_DUPLEX_STREAMED.
-pub(super) fn request_piece(body: Bytes, end_of_stream: bool) -> ProcessingResponse {
+pub(super) fn request_piece(body: Bytes, end_of_stream: bool) -> Frame {
     answer(Response::RequestBody(streamed(body, end_of_stream)))
 }
 
 /// The same of a response's.
-pub(super) fn response_piece(body: Bytes, end_of_stream: bool) -> ProcessingResponse {
+pub(super) fn response_piece(body: Bytes, end_of_stream: bool) -> Frame {
     answer(Response::ResponseBody(streamed(body, end_of_stream)))
 }
 
 /// Nothing to change in the trailers.
-pub(super) fn trailers() -> ProcessingResponse {
+pub(super) fn trailers() -> Frame {
     answer(Response::RequestTrailers(TrailersResponse::default()))
 }
 
 /// Nothing to change in this phase.
-pub(super) fn untouched(phase: Phase<'_>) -> ProcessingResponse {
+pub(super) fn untouched(phase: Phase<'_>) -> Frame {
     let response = match phase {
         Phase::RequestHeaders { .. } => Response::RequestHeaders(HeadersResponse::default()),
         Phase::RequestBody { .. } => Response::RequestBody(BodyResponse::default()),
@@ -107,7 +126,7 @@ pub(super) fn untouched(phase: Phase<'_>) -> ProcessingResponse {
 }
 
 /// No.
-pub(super) fn refuse(denied: Denied, code: &str) -> ProcessingResponse {
+pub(super) fn refuse(denied: Denied, code: &str) -> Frame {
     let set_headers = denied
         .headers
         .into_iter()
@@ -123,17 +142,18 @@ pub(super) fn refuse(denied: Denied, code: &str) -> ProcessingResponse {
     answer(Response::ImmediateResponse(immediate))
 }
 
-/// ext_proc removes first and sets then, so a set name is removed too: no second line of the caller's can stay beside ours.
-fn common(mutation: &HeaderMutation<'_>) -> CommonResponse {
-    let header_mutation = WireMutation {
-        set_headers: mutation
-            .set
-            .iter()
-            .map(|line| set_raw(&line.name, line.value.wire().to_vec()))
-            .collect(),
-        remove_headers: mutation.remove.iter().map(|name| (*name).to_owned()).collect(),
-    };
-    CommonResponse { status: 0, header_mutation: Some(header_mutation), body_mutation: None }
+/// The mutation, in the messages that it is wrapped in.
+fn mutated(response: u32, mutation: &HeaderMutation<'_>) -> Frame {
+    let length = EXT_PROC.len(mutation);
+    let common = field_len(length);
+    let inner = field_len(common);
+    let mut frame = Frame::with_capacity(field_len(inner) + MODE_OVERRIDE);
+    let bytes = frame.bytes();
+    put_length(response, inner, bytes);
+    put_length(COMMON, common, bytes);
+    put_length(HEADER_MUTATION, length, bytes);
+    EXT_PROC.put(mutation, bytes);
+    frame
 }
 
 fn streamed(body: Bytes, end_of_stream: bool) -> BodyResponse {
@@ -142,6 +162,6 @@ fn streamed(body: Bytes, end_of_stream: bool) -> BodyResponse {
     BodyResponse { response: Some(CommonResponse { body_mutation, ..CommonResponse::default() }) }
 }
 
-const fn answer(response: Response) -> ProcessingResponse {
-    ProcessingResponse { response: Some(response), dynamic_metadata: None, mode_override: None }
+fn answer(response: Response) -> Frame {
+    Frame::of(&ProcessingResponse { response: Some(response), ..ProcessingResponse::default() })
 }

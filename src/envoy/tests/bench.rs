@@ -1,5 +1,6 @@
 //! A server without a socket: the services are called with the frames that Envoy would send, and their answers are read.
 
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -18,7 +19,7 @@ use super::wire::pb::envoy::service::ext_proc::v3::processing_response::Response
 use super::wire::pb::envoy::service::ext_proc::v3::{
     HttpBody, HttpHeaders, ProcessingRequest, ProcessingResponse, ProtocolConfiguration,
 };
-use super::{Authorization, Current, ExternalProcessor, Generation, labels};
+use super::{Authorization, Current, ExternalProcessor, Generation, Local, labels};
 use crate::base::{FingerprintKey, Now, Secret};
 use crate::cache::testing::PausedClock;
 use crate::cache::{Handle, Held};
@@ -48,7 +49,7 @@ pub(super) struct Bench {
 /// One call, as Envoy sees it.
 pub(super) struct Call {
     out: Option<mpsc::UnboundedSender<Result<Bytes, Status>>>,
-    answers: tonic::body::Body,
+    answers: Pin<Box<dyn Body<Data = Bytes, Error = Infallible>>>,
     read: BytesMut,
     code: Option<Code>,
 }
@@ -158,8 +159,8 @@ impl Bench {
         let (out, sent) = mpsc::unbounded_channel();
         let request =
             http::Request::builder().method("POST").uri(ExternalProcessor::PROCESS).body(Sent(sent));
-        let service = ExternalProcessor::new(Arc::clone(&self.current));
-        Call::new(out, service.process(request.unwrap()).await)
+        let service = ExternalProcessor::new(Local::new(Arc::clone(&self.current)));
+        Call::new(out, service.process(request.unwrap()))
     }
 
     /// Opens a stream and sends the headers.
@@ -177,9 +178,9 @@ impl Bench {
             out.send(Ok(frame)).unwrap();
         }
         drop(out);
-        let service = Authorization::new(Arc::clone(&self.current));
+        let service = Authorization::new(Local::new(Arc::clone(&self.current)));
         let (out, _) = mpsc::unbounded_channel();
-        let mut call = Call::new(out, service.check(request.unwrap()).await);
+        let mut call = Call::new(out, service.check(request.unwrap()));
         call.message().await
     }
 
@@ -202,10 +203,10 @@ impl Bench {
 impl Call {
     fn new(
         out: mpsc::UnboundedSender<Result<Bytes, Status>>,
-        response: http::Response<tonic::body::Body>,
+        response: http::Response<impl Body<Data = Bytes, Error = Infallible> + 'static>,
     ) -> Self {
         let code = Status::from_header_map(response.headers()).map(|status| status.code());
-        Self { out: Some(out), answers: response.into_body(), read: BytesMut::new(), code }
+        Self { out: Some(out), answers: Box::pin(response.into_body()), read: BytesMut::new(), code }
     }
 
     pub(super) fn send(&self, request: &ProcessingRequest) {
@@ -239,7 +240,7 @@ impl Call {
                     return Ok(M::decode(self.read.split_to(length)).unwrap());
                 }
             }
-            let frame = std::future::poll_fn(|context| Pin::new(&mut self.answers).poll_frame(context)).await;
+            let frame = std::future::poll_fn(|context| self.answers.as_mut().poll_frame(context)).await;
             match frame.map(|frame| frame.unwrap().into_data()) {
                 Some(Ok(data)) => self.read.extend_from_slice(&data),
                 Some(Err(frame)) => {

@@ -7,12 +7,14 @@ use super::words::escape;
 
 /// The canvas, in units of the drawing. Half of a wide page shows it at about its size.
 const WIDTH: f64 = 560.0;
-const HEIGHT: f64 = 300.0;
+const HEIGHT: f64 = 308.0;
 /// Room for the labels around the plot.
 const LEFT: f64 = 70.0;
-const RIGHT: f64 = 22.0;
-const TOP: f64 = 20.0;
+const RIGHT: f64 = 34.0;
+const TOP: f64 = 30.0;
 const BOTTOM: f64 = 52.0;
+/// The height and the width at which a column is still seen.
+const LEAST: f64 = 1.5;
 
 /// An axis.
 #[derive(Clone, Debug)]
@@ -61,26 +63,22 @@ impl Chart {
         }
         chart.put(format_args!(r#"<path class="axis" d="M{left} {top}V{bottom}H{right}"/>"#));
         chart.text("title", (f64::midpoint(left, right), HEIGHT - 8.0), Anchor::Middle, x.title);
-        chart.text("title", (4.0, 6.0), Anchor::Start, y.title);
+        chart.text("title", (4.0, 8.0), Anchor::Start, y.title);
         chart
     }
 
     /// A line through the points; where there is none it is interrupted.
     pub(super) fn line(&mut self, class: &str, points: impl IntoIterator<Item = Option<(f64, f64)>>) {
-        let (mut path, mut pen, mut alone) = (String::new(), 'M', None);
+        let (mut path, mut pen) = (String::new(), 'M');
         for point in points {
             let Some((x, y)) = point else {
-                dot_of(&mut path, alone.take());
                 pen = 'M';
                 continue;
             };
-            let (x, y) = (self.at_x(x), self.at_y(y));
             // Writing to a String does not fail.
-            let _ = write!(path, "{pen}{x:.1} {y:.1}");
-            alone = (pen == 'M').then_some((x, y));
+            let _ = write!(path, "{pen}{:.1} {:.1}", self.at_x(x), self.at_y(y));
             pen = 'L';
         }
-        dot_of(&mut path, alone);
         self.put(format_args!(r#"<path class="line {class}" d="{path}"/>"#));
     }
 
@@ -96,10 +94,12 @@ impl Chart {
         self.put(format_args!(r#"<path class="area {class}" d="{path}"/>"#));
     }
 
-    /// A column from the axis to `height`, from one value to another; it tells `title` when it is pointed at.
+    /// A column from the axis to `height`, from one value to another; it tells `title` when it is pointed at. The least is
+    /// seen too.
     pub(super) fn column(&mut self, class: &str, (from, to): (f64, f64), height: f64, title: &str) {
         let (left, right, top) = (self.at_x(from), self.at_x(to), self.at_y(height));
-        let (width, height) = ((right - left - 1.0).max(0.5), (HEIGHT - BOTTOM - top).max(0.0));
+        let height = (HEIGHT - BOTTOM - top).max(LEAST);
+        let (width, top) = ((right - left - 1.0).max(LEAST), HEIGHT - BOTTOM - height);
         let title = escape(title);
         self.put(format_args!(
             r#"<rect class="column {class}" x="{left:.1}" y="{top:.1}" width="{width:.1}" height="{height:.1}"><title>{title}</title></rect>"#
@@ -119,8 +119,12 @@ impl Chart {
     pub(super) fn mark(&mut self, class: &str, (x, y): (f64, f64), anchor: Anchor, text: &str) {
         let (x, y) = (self.at_x(x), self.at_y(y));
         self.put(format_args!(r#"<circle class="dot {class}" cx="{x:.1}" cy="{y:.1}" r="3.5"/>"#));
-        let aside = if matches!(anchor, Anchor::End) { -4.0 } else { 0.0 };
-        self.text("note", (x + aside, (y - 13.0).max(TOP - 2.0)), anchor, text);
+        // On a small screen a text in the middle would lie on its neighbour.
+        let (class, aside) = match anchor {
+            Anchor::End => ("note", -4.0),
+            Anchor::Start | Anchor::Middle => ("note more", 0.0),
+        };
+        self.text(class, (x + aside, y - 13.0), anchor, text);
     }
 
     /// The drawing.
@@ -156,12 +160,5 @@ impl Anchor {
             Self::Middle => "middle",
             Self::End => "end",
         }
-    }
-}
-
-/// A single point between two gaps is seen too.
-fn dot_of(path: &mut String, alone: Option<(f64, f64)>) {
-    if alone.is_some() {
-        path.push_str("h0.1");
     }
 }

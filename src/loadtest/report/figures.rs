@@ -27,9 +27,6 @@ pub(super) fn over_time(summary: &Summary) -> Vec<Figure> {
     let x = time_axis(end);
     let mut figures = vec![rate(summary, &x)];
     figures.extend(latency_over_time(&summary.timeline, &x));
-    if summary.wrong() > 0 {
-        figures.push(errors(&summary.timeline, &x));
-    }
     if let Some(server) = summary.server.as_ref().filter(|server| !server.points.is_empty()) {
         figures.push(cpu(server, &x));
         figures.push(memory(server, &x));
@@ -54,7 +51,7 @@ fn percentiles(latency: &Latency) -> Figure {
     };
     let y = latency_axis(latency.min, latency.max);
     let label = format!(
-        "Latency by percentile: p50 {}, p90 {}, p99 {}, p99.9 {}, longest {}",
+        "Latency by percentile: p50 {}, p90 {}, p99 {}, p99.9 {}, max {}",
         units::micros(latency.p50),
         units::micros(latency.p90),
         units::micros(latency.p99),
@@ -101,7 +98,7 @@ fn histogram(latency: &Latency) -> Figure {
     let x = Axis { scale, ticks, title: "latency (log scale)" };
     let share = |count: u64| 100.0 * micro(count) / micro(latency.count.max(1));
     let most = latency.bars.iter().map(|bar| bar.count).max().unwrap_or_default();
-    let y = axis_from_zero(share(most), "% of the requests", |tick| units::three(tick));
+    let y = axis_from_zero(share(most), "% of the requests", units::three);
     let label = format!(
         "Histogram of the latency from {} to {}, most around {}",
         units::micros(from),
@@ -124,7 +121,7 @@ fn histogram(latency: &Latency) -> Figure {
         let longest = units::micros(tail.to);
         ("", format!("{count} more ({part}) took longer, up to {longest}"))
     });
-    Figure { title: "How many took how long", legend: tail.into_iter().collect(), svg: chart.finish() }
+    Figure { title: "Histogram", legend: tail.into_iter().collect(), svg: chart.finish() }
 }
 
 fn rate(summary: &Summary, x: &Axis) -> Figure {
@@ -136,17 +133,25 @@ fn rate(summary: &Summary, x: &Axis) -> Figure {
         x,
         &y,
     );
-    let points: Vec<_> = summary.timeline.iter().map(|part| (middle(part), part.rate())).collect();
+    let points: Vec<_> = summary.timeline.iter().flat_map(|part| flat(ends(part), part.rate())).collect();
     chart.area("one", &points);
     if let Some(asked) = asked {
         chart.line("asked", [Some((0.0, asked)), Some((seconds(summary.elapsed), asked))]);
     }
     chart.line("one", points.into_iter().map(Some));
     for part in &summary.timeline {
-        chart.stripe(ends(part), &format!("{}: {}/s", when(part), units::rate(part.rate())));
+        let errors = units::number(part.errors, "error");
+        let title = format!("{}: {}/s, {errors}", when(part), units::rate(part.rate()));
+        if part.errors > 0 {
+            chart.column("bad", ends(part), part.error_rate(), &title);
+        }
+        chart.stripe(ends(part), &title);
     }
     let mut legend = vec![("one", "answered".to_owned())];
     legend.extend(asked.map(|rate| ("asked", format!("asked: {}/s", units::rate(rate)))));
+    if summary.wrong() > 0 {
+        legend.push(("bad", "errors".to_owned()));
+    }
     Figure { title: "Rate", legend, svg: chart.finish() }
 }
 
@@ -158,37 +163,30 @@ fn latency_over_time(timeline: &[Interval], x: &Axis) -> Option<Figure> {
     let label =
         format!("Latency over time: p50 from {}, p99 up to {}", units::micros(least), units::micros(p99));
     let mut chart = Chart::new(&label, x, &y);
-    let lines: [(&str, fn((u64, u64, u64)) -> u64); 3] =
-        [("three", |took| took.2), ("two", |took| took.1), ("one", |took| took.0)];
-    for (class, of) in lines {
-        let point = |part: &Interval| part.took.map(|took| (middle(part), micro(of(took))));
-        chart.line(class, timeline.iter().map(point));
+    for (class, index) in [("three", 2), ("two", 1), ("one", 0)] {
+        let of = |part: &Interval| {
+            let (p50, p99, max) = part.took?;
+            [p50, p99, max].get(index).map(|took: &u64| micro(*took))
+        };
+        let points = timeline.iter().flat_map(|part| {
+            let flat = of(part).map(|took| flat(ends(part), took));
+            flat.map_or([None, None], |points| points.map(Some))
+        });
+        chart.line(class, points);
     }
     for part in timeline {
         let title = part.took.map_or_else(
             || format!("{}: none", when(part)),
             |(p50, p99, max)| {
                 let [p50, p99, max] = [p50, p99, max].map(units::micros);
-                format!("{}: p50 {p50}, p99 {p99}, longest {max}", when(part))
+                format!("{}: p50 {p50}, p99 {p99}, max {max}", when(part))
             },
         );
         chart.stripe(ends(part), &title);
     }
-    let legend = [("one", "p50"), ("two", "p99"), ("three", "longest")];
+    let legend = [("one", "p50"), ("two", "p99"), ("three", "max")];
     let legend = legend.map(|(class, name)| (class, name.to_owned())).to_vec();
-    Some(Figure { title: "Latency, by when the request was due", legend, svg: chart.finish() })
-}
-
-fn errors(timeline: &[Interval], x: &Axis) -> Figure {
-    let most = timeline.iter().map(Interval::error_rate).fold(0.0, f64::max);
-    let y = axis_from_zero(most, "errors a second", units::rate);
-    let all: u64 = timeline.iter().map(|part| part.errors).sum();
-    let mut chart = Chart::new(&format!("Errors over time: {} in all", units::count(all)), x, &y);
-    for part in timeline.iter().filter(|part| part.errors > 0) {
-        let title = format!("{}: {} errors", when(part), units::count(part.errors));
-        chart.column("bad", ends(part), part.error_rate(), &title);
-    }
-    Figure { title: "Errors", legend: Vec::new(), svg: chart.finish() }
+    Some(Figure { title: "Latency, by due time", legend, svg: chart.finish() })
 }
 
 fn cpu(server: &Server, x: &Axis) -> Figure {
@@ -199,7 +197,12 @@ fn cpu(server: &Server, x: &Axis) -> Figure {
         x,
         &y,
     );
-    let points: Vec<_> = server.points.iter().map(|point| (seconds(point.at), point.cores)).collect();
+    let mut from = 0.0;
+    let points = server.points.iter().flat_map(|point| {
+        let to = seconds(point.at);
+        flat((std::mem::replace(&mut from, to), to), point.cores)
+    });
+    let points: Vec<_> = points.collect();
     chart.area("four", &points);
     chart.line("four", points.iter().copied().map(Some));
     stripes(&mut chart, server, |index| {
@@ -276,8 +279,9 @@ fn when(part: &Interval) -> String {
     format!("{} to {}", units::span(part.start), units::span(part.start.saturating_add(part.width)))
 }
 
-fn middle(part: &Interval) -> f64 {
-    seconds(part.start) + seconds(part.width) / 2.0
+/// The same all the time.
+fn flat((from, to): (f64, f64), value: f64) -> [(f64, f64); 2] {
+    [(from, value), (to, value)]
 }
 
 fn ends(part: &Interval) -> (f64, f64) {

@@ -79,7 +79,7 @@ impl Page {
         if missed.is_empty() {
             return;
         }
-        let count = words::number(missed.len() as u64, "limit");
+        let count = units::number(missed.len() as u64, "limit");
         let _ =
             writeln!(self.0, "<div class=\"missed\" role=\"alert\">\n<strong>{count} missed</strong>\n<ul>");
         for each in missed {
@@ -90,54 +90,47 @@ impl Page {
 
     fn cards(&mut self, summary: &Summary) {
         self.put("<dl class=\"cards\">");
-        let asked = summary.rate_asked().map_or_else(
-            || "right answers, closed loop".to_owned(),
-            |rate| format!("of {}/s asked", units::rate(rate)),
-        );
-        self.card("", "Rate", &units::rate(summary.rate), "/s", &asked);
+        let asked = summary.rate_asked();
+        let asked = asked
+            .map_or_else(|| "closed loop".to_owned(), |rate| format!("of {}/s asked", units::rate(rate)));
+        let rate = format!("{} /s", units::rate(summary.rate));
+        self.card("", "Rate", &rate, &["right answers".to_owned(), asked]);
         if let Some(latency) = &summary.latency {
-            let mean = format!(
-                "mean {}, least {}",
-                units::micros(latency.mean_micros()),
-                units::micros(latency.min)
-            );
-            self.card_of("Latency p50", &units::micros(latency.p50), &mean);
-            let tail =
-                format!("p99.9 {}, longest {}", units::micros(latency.p999), units::micros(latency.max));
-            self.card_of("Latency p99", &units::micros(latency.p99), &tail);
+            let [min, mean, p50, p99, p999, max] =
+                [latency.min, latency.mean_micros(), latency.p50, latency.p99, latency.p999, latency.max]
+                    .map(units::micros);
+            self.card("", "Latency p50", &p50, &[format!("mean {mean}"), format!("min {min}")]);
+            self.card("", "Latency p99", &p99, &[format!("p99.9 {p999}"), format!("max {max}")]);
         }
-        let wrong = summary.wrong();
-        let part =
-            format!("{} of {}", units::percent(wrong, summary.requests), units::count(summary.requests));
-        self.card(if wrong > 0 { "bad" } else { "" }, "Errors", &units::count(wrong), "", &part);
+        let (wrong, all) = (summary.wrong(), summary.requests);
+        let class = if wrong > 0 { "bad" } else { "" };
+        let part = [units::percent(wrong, all), format!("of {}", units::number(all, "request"))];
+        self.card(class, "Errors", &units::count(wrong), &part);
         if let Some(server) = &summary.server {
             if let Some(cpu) = server.cpu_per_request {
                 let cores = format!("{} cores in use", units::three(server.cores));
-                self.card("", "Server CPU a request", &units::three(cpu), " µs", &cores);
+                let cpu = format!("{} µs", units::three(cpu));
+                self.card("", "Server CPU a request", &cpu, &[cores, "user and system".to_owned()]);
             }
-            let memory = format!(
-                "{} before, {} after",
-                units::bytes(server.start.rss_bytes),
-                units::bytes(server.end.rss_bytes)
-            );
-            self.card_of("Server memory, peak", &units::bytes(server.peak_rss_bytes), &memory);
+            let [peak, start, end] =
+                [server.peak_rss_bytes, server.start.rss_bytes, server.end.rss_bytes].map(units::bytes);
+            let memory = [format!("{start} at the start"), format!("{end} at the end")];
+            self.card("", "Server memory", &peak, &memory);
         }
         self.put("</dl>");
     }
 
-    /// Of a value with its unit behind a space.
-    fn card_of(&mut self, name: &str, value: &str, beside: &str) {
+    /// A value with its unit behind a space, and the lines below it.
+    fn card(&mut self, class: &str, name: &str, value: &str, below: &[String]) {
         let (number, unit) = value.split_once(' ').unwrap_or((value, ""));
-        self.card("", name, number, &format!(" {unit}"), beside);
-    }
-
-    fn card(&mut self, class: &str, name: &str, number: &str, unit: &str, beside: &str) {
-        let _ = writeln!(
+        let _ = write!(
             self.0,
-            "<div class=\"{class}\"><dt>{name}</dt><dd class=\"value\">{number}<small>{unit}</small></dd>\
-             <dd class=\"beside\">{}</dd></div>",
-            escape(beside)
+            "<div class=\"{class}\"><dt>{name}</dt><dd class=\"value\">{number} <small>{unit}</small></dd>"
         );
+        for line in below {
+            let _ = write!(self.0, "<dd class=\"below\">{}</dd>", escape(line));
+        }
+        self.put("</div>");
     }
 
     fn charts(&mut self, figures: &[Figure]) {
@@ -163,17 +156,15 @@ impl Page {
 
     fn percentiles(&mut self, latency: &Latency) {
         let columns = [
-            ("least", latency.min),
+            ("min", latency.min),
             ("mean", latency.mean_micros()),
             ("p50", latency.p50),
             ("p90", latency.p90),
             ("p99", latency.p99),
             ("p99.9", latency.p999),
-            ("longest", latency.max),
+            ("max", latency.max),
         ];
-        self.put(
-            "<div class=\"sheet\" style=\"margin-top:16px\"><table aria-label=\"Latency\">\n<thead><tr>",
-        );
+        self.put("<div class=\"sheet even\"><table aria-label=\"Latency\">\n<thead><tr>");
         columns.iter().for_each(|(name, _)| self.put(&format!("<th scope=\"col\">{name}</th>")));
         self.put("</tr></thead>\n<tbody><tr>");
         columns.iter().for_each(|(_, took)| self.put(&format!("<td>{}</td>", units::micros(*took))));
@@ -185,7 +176,7 @@ impl Page {
     }
 
     fn timeline(&mut self, timeline: &[Interval]) {
-        self.table("The time line in figures", &["from", "to", "rate", "errors", "p50", "p99", "longest"]);
+        self.table("The time line in figures", &["from", "to", "rate", "errors", "p50", "p99", "max"]);
         for part in timeline {
             let [p50, p99, max] = part.took.map_or_else(
                 || ["–", "–", "–"].map(str::to_owned),

@@ -13,6 +13,3 @@ mod words;
 pub use html::html;
 pub use json::json;
 pub use text::{Ink, text};
-
-#[cfg(test)]
-mod fixture;

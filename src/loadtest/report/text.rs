@@ -1,11 +1,13 @@
 //! A report for a terminal of 80 columns.
 
 use std::fmt::{self, Write as _};
+use std::io::IsTerminal;
 
 use super::super::limits::Missed;
 use super::super::summary::{Bar, Interval, Latency, Server, Summary};
 use super::super::units;
 use super::words;
+use crate::telemetry::may_have_colour;
 
 /// The widest line.
 const COLUMNS: usize = 80;
@@ -49,6 +51,14 @@ pub fn text(summary: &Summary, missed: &[Missed], ink: Ink) -> String {
 struct Sheet {
     out: String,
     ink: Ink,
+}
+
+impl Ink {
+    /// For what is written to `stream`.
+    #[must_use]
+    pub fn of(stream: &impl IsTerminal) -> Self {
+        if may_have_colour(stream) { Self::Colour } else { Self::Plain }
+    }
 }
 
 impl Sheet {
@@ -185,10 +195,10 @@ impl Sheet {
         let [start, peak, end] =
             [server.start.rss_bytes, server.peak_rss_bytes, server.end.rss_bytes].map(units::bytes);
         self.line("", format!("memory {start} at the start, {peak} at most, {end} at the end"));
-        let files = server.end.descriptors.map(|files| format!(", {}", words::number(files, "open file")));
+        let files = server.end.descriptors.map(|files| format!(", {}", units::number(files, "open file")));
         self.line(
             "",
-            format!("{}{}", words::number(server.end.threads, "thread"), files.unwrap_or_default()),
+            format!("{}{}", units::number(server.end.threads, "thread"), files.unwrap_or_default()),
         );
     }
 

@@ -42,22 +42,17 @@ pub(super) fn pace(pace: Pace) -> String {
 
 pub(super) fn until(until: Until) -> String {
     match until {
-        Until::Requests(count) => number(count, "request"),
+        Until::Requests(count) => units::number(count, "request"),
         Until::Elapsed(time) => units::span(time),
     }
-}
-
-/// `4 connections`, `1 stream`.
-pub(super) fn number(count: u64, what: &str) -> String {
-    format!("{} {what}{}", units::count(count), if count == 1 { "" } else { "s" })
 }
 
 /// How many of what there were on the side of the callers.
 pub(super) fn crowd(asked: &Asked) -> [String; 3] {
     [
-        number(asked.plan.connections as u64, "connection"),
-        number(asked.plan.streams as u64, "stream"),
-        number(asked.callers, "caller"),
+        units::number(asked.plan.connections as u64, "connection"),
+        units::number(asked.plan.streams as u64, "stream"),
+        units::number(asked.callers, "caller"),
     ]
 }
 
@@ -78,7 +73,7 @@ pub(super) fn facts(asked: &Asked) -> Vec<(String, String)> {
         ("server", format!("{}, {}", address(&plan.target.address), transport(&plan.target))),
         ("protocol", protocol(plan.target.protocol).to_owned()),
         ("pace", pace(plan.pace)),
-        ("crowd", crowd(asked).join(", ")),
+        ("concurrency", crowd(asked).join(", ")),
         ("warm-up", warm_up),
         ("measured", until(plan.until)),
         ("patience", units::time(plan.patience)),
@@ -176,10 +171,5 @@ mod tests {
         for (status, expected) in [(0, Some("OK")), (16, Some("UNAUTHENTICATED")), (17, None), (-1, None)] {
             assert_eq!(grpc(status), expected, "{status}");
         }
-    }
-
-    #[test]
-    fn one_is_one() {
-        assert_eq!((number(1, "stream").as_str(), number(2, "stream").as_str()), ("1 stream", "2 streams"));
     }
 }

@@ -1,6 +1,7 @@
 //! What an operator should look at when AWS gives no keys.
 
-use super::{ASSUME_ROLE, CONTAINER, INSTANCE, STS, StsCode, WEB_IDENTITY};
+use super::{ASSUME_ROLE, CONTAINER, INSTANCE, STS, WEB_IDENTITY};
+use crate::provider::AwsErrorCode;
 use crate::token::{AnswerFault, SourceError, SourceErrorKind};
 
 /// The hint for a failure on one of the legs to AWS.
@@ -41,57 +42,61 @@ pub(in crate::token) fn hint(error: &SourceError) -> Option<&'static str> {
     }
 }
 
-const fn of_code(code: StsCode, of_web_identity: bool) -> &'static str {
+const fn of_code(code: AwsErrorCode, of_web_identity: bool) -> &'static str {
     match code {
-        StsCode::AccessDenied if of_web_identity => {
+        AwsErrorCode::AccessDenied if of_web_identity => {
             "the trust policy of the role: it must allow sts:AssumeRoleWithWebIdentity to the token's issuer, with this subject (system:serviceaccount:NAMESPACE:NAME) and audience (sts.amazonaws.com)"
         }
-        StsCode::AccessDenied => {
+        AwsErrorCode::AccessDenied => {
             "the trust policy of this hop's role: it must allow sts:AssumeRole to the identity before it, under the same external_id, with sts:TagSession where there are tags and sts:SetSourceIdentity where there is a source_identity; and the policy of the identity before it: it must allow sts:AssumeRole on this role"
         }
-        StsCode::ExpiredToken if of_web_identity => {
+        AwsErrorCode::ExpiredToken if of_web_identity => {
             "the web identity token in the file has ended: whoever keeps it fresh (the kubelet) does not, or this machine's clock is wrong"
         }
-        StsCode::ExpiredToken => {
+        AwsErrorCode::ExpiredToken => {
             "the keys that signed have ended: session_token of the secret, where it is one; the hop before is asked for others"
         }
-        StsCode::InvalidClientTokenId => {
+        AwsErrorCode::InvalidClientTokenId => {
             "access_key_id of the secret: AWS does not know it, it was deleted or switched off, its session_token is missing, or it is of another partition; the region must be enabled in the account too"
         }
-        StsCode::InvalidIdentityToken => {
+        AwsErrorCode::InvalidIdentityToken => {
             "the web identity token, or the account's identity provider in IAM: the issuer, its keys or the audience (sts.amazonaws.com) is another one"
         }
-        StsCode::IdpCommunicationError => {
+        AwsErrorCode::IdpCommunicationError => {
             "the token's issuer: AWS cannot reach its keys (jwks_uri); it is tried again"
         }
-        StsCode::IdpRejectedClaim => {
+        AwsErrorCode::IdpRejectedClaim => {
             "the web identity token: its issuer says that it is not valid any more, or was revoked"
         }
-        StsCode::JwtPayloadSizeExceeded => "the web identity token: its claims are larger than STS takes",
-        StsCode::PackedPolicyTooLarge => {
+        AwsErrorCode::JwtPayloadSizeExceeded => {
+            "the web identity token: its claims are larger than STS takes"
+        }
+        AwsErrorCode::PackedPolicyTooLarge => {
             "tags of aws.roles: together with those of the hops before they are larger than a session can carry; use fewer or shorter ones"
         }
-        StsCode::RegionDisabled => {
+        AwsErrorCode::RegionDisabled => {
             "aws.region: STS is not switched on in this region for the account; enable the region, or set sts_endpoint to another one's"
         }
-        StsCode::OptInRequired => "the account: it is not signed up for this",
-        StsCode::SessionDurationEscalation => {
+        AwsErrorCode::OptInRequired => "the account: it is not signed up for this",
+        AwsErrorCode::SessionDurationEscalation => {
             "duration of aws.roles: the session would outlast the one that asks for it; set it shorter"
         }
-        StsCode::ValidationError | StsCode::InvalidParameter | StsCode::MalformedPolicyDocument => {
+        AwsErrorCode::ValidationError
+        | AwsErrorCode::InvalidParameter
+        | AwsErrorCode::MalformedPolicyDocument => {
             "aws.roles of the entry: STS does not take a value; duration must be within the role's own maximum, and 3600s at most where a role assumes it"
         }
-        StsCode::SignatureDoesNotMatch => {
+        AwsErrorCode::SignatureDoesNotMatch => {
             "secret_access_key is not that of access_key_id; else this machine's clock, or a proxy before sts_endpoint that changes the request"
         }
-        StsCode::RequestExpired | StsCode::RequestTimeTooSkewed => "the clock of this machine",
-        StsCode::IncompleteSignature | StsCode::MissingAuthenticationToken => {
+        AwsErrorCode::RequestExpired | AwsErrorCode::RequestTimeTooSkewed => "the clock of this machine",
+        AwsErrorCode::IncompleteSignature | AwsErrorCode::MissingAuthenticationToken => {
             "sts_endpoint of the entry: what is before it takes the signature (authorization) off"
         }
-        StsCode::Throttling => "nothing here: STS is asked too often by this account; it is tried again",
-        StsCode::InternalFailure | StsCode::ServiceUnavailable => {
+        AwsErrorCode::Throttling => "nothing here: STS is asked too often by this account; it is tried again",
+        AwsErrorCode::InternalFailure | AwsErrorCode::ServiceUnavailable => {
             "nothing here: STS does not work in this region; it is tried again"
         }
-        StsCode::Other => "CloudTrail of the role's account: it has the refusal in full",
+        AwsErrorCode::Other => "CloudTrail of the role's account: it has the refusal in full",
     }
 }

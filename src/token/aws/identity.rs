@@ -50,6 +50,10 @@ impl Identity {
         let file = token_file(material)?;
         let role = role(material)?;
         match (keys, file, role) {
+            // Who fills the secret meant these keys to lead to a role; by themselves they may do more.
+            (Some(_), None, None) if let Some(blank) = material.blank(&["role_arn"]) => {
+                Err(material.lacks(blank))
+            }
             (Some(_), Some(_), _) => Err(SecretFault::Several {
                 name: material.name().to_owned(),
                 keys: "access_key_id, web_identity_token_file",

@@ -25,7 +25,6 @@ use assume_role::{AssumeRole, Hops};
 pub use chain::{Chain, Hop};
 pub(super) use hints::hint;
 use identity::{Base, Identity};
-pub use refusal::StsCode;
 use static_keys::StaticKeys;
 use sts::Sts;
 use web_identity::WebIdentitySource;

@@ -1,17 +1,18 @@
 //! One exchange with STS: a form, signed or not, and XML.
 
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use reqwest::Method;
 use url::Url;
 
 use super::refusal::refusal;
+use super::sts_answer;
 use super::sts_request::signature;
-use super::{StsCode, sts_answer};
 use crate::base::{Expiry, Now, Secret, SecretBytes, UnixTime};
-use crate::credential::{AwsKeys, aws_host, default_host, is_valid_region};
+use crate::credential::{AwsKeys, aws_host, default_host, is_valid_region, wrong_clock};
 use crate::outbound::{Reach, Request, Response};
+use crate::provider::AwsErrorCode;
 use crate::token::{
     AnswerFault, AwsSettings, BodyFormat, Leg, Legs, MaterialFault, Origin, Outward, Params, SourceError,
     SourceErrorKind, Token, TokenValue,
@@ -22,10 +23,6 @@ const LIMIT: usize = 64 << 10;
 
 /// The version of the protocol.
 const VERSION: &str = "2011-06-15";
-
-/// From here on a clock is wrong, and not merely late (PROVIDERS section 3.8); beyond the second, nobody is believed.
-const SKEWED: Duration = Duration::from_secs(240);
-const BELIEVED: Duration = Duration::from_secs(86_400);
 
 /// An STS.
 #[derive(Debug)]
@@ -163,14 +160,11 @@ impl StsCall<'_> {
 /// The time at the other side, where it refuses for a reason that ours may be, and ours is far from it.
 fn their_time(response: &Response, sent: Now, received: Now) -> Option<UnixTime> {
     match refusal(response, received.unix) {
-        SourceErrorKind::Sts { code, .. } if StsCode::is_about_time(code) => {}
+        SourceErrorKind::Sts { code, .. } if AwsErrorCode::is_about_time(code) => {}
         _ => return None,
     }
-    let date = httpdate::parse_http_date(response.header("date")?).ok()?;
-    let theirs = UnixTime(date.duration_since(UNIX_EPOCH).ok()?.as_secs());
-    let middle = sent.unix.plus(received.unix.since(sent.unix) / 2);
-    let apart = theirs.since(middle).max(middle.since(theirs));
-    (SKEWED..=BELIEVED).contains(&apart).then_some(theirs)
+    let ahead = wrong_clock(response.header("date")?.as_bytes(), sent, received)?;
+    Some(UnixTime(received.unix.0.saturating_add_signed(ahead)))
 }
 
 #[cfg(test)]

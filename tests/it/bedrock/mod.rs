@@ -19,6 +19,7 @@ mod placements;
 mod refusals;
 mod rotation;
 mod streamed;
+mod unconnected;
 mod wiring;
 
 use serde_json::{Value, json};

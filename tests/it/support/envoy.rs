@@ -40,7 +40,11 @@ impl Envoy {
         let folder = folder();
         let config = folder.path().join("envoy.json");
         let port_0 = json!({"socket_address": {"address": "127.0.0.1", "port_value": 0}});
-        let bootstrap = json!({"admin": {"address": port_0}, "static_resources": static_resources});
+        let bootstrap = json!({
+            "admin": {"address": port_0},
+            "layered_runtime": runtime(static_resources),
+            "static_resources": static_resources,
+        });
         fs::write(&config, bootstrap.to_string()).unwrap();
         let process = Process::start(
             name,
@@ -84,6 +88,15 @@ impl Envoy {
         };
         stats.lines().filter_map(read).collect()
     }
+}
+
+/// As README wants it where a cluster has the filter: Envoy ends by SIGSEGV else, as `bedrock::unconnected` would show.
+fn runtime(static_resources: &Value) -> Value {
+    let in_a_cluster = static_resources["clusters"].to_string().contains("ExternalProcessor");
+    let layer = json!({"name": "static", "static_layer": {
+        "envoy.reloadable_features.grpc_side_stream_flow_control": false,
+    }});
+    json!({"layers": if in_a_cluster { vec![layer] } else { vec![] }})
 }
 
 fn page(admin: SocketAddr, path: &str) -> Answer {

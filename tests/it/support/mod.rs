@@ -3,6 +3,7 @@
 pub(crate) mod aws;
 mod bouncer;
 mod certificates;
+mod deaf;
 mod direct;
 mod envoy;
 mod envoy_config;
@@ -26,6 +27,7 @@ use std::time::{Duration, SystemTime};
 
 pub(crate) use bouncer::{Bouncer, Files, Log, field};
 pub(crate) use certificates::Certificates;
+pub(crate) use deaf::Deaf;
 pub(crate) use direct::{Direct, endpoint, entry, eventually, new_key};
 pub(crate) use envoy::{Envoy, Version};
 pub(crate) use envoy_config::{Cluster, Front, Grpc, Host, Placement, Route, Tls};

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use super::decide::Asked;
 use crate::envoy::budget::Room;
 use crate::envoy::ext_proc::response::{request_piece, trailers};
-use crate::envoy::wire::pb::envoy::service::ext_proc::v3::ProcessingResponse;
+use crate::envoy::grpc::Frame;
 use crate::request::{BodyFault, PayloadHash, PayloadHasher};
 
 /// The most that is hashed before others have their turn: about half a millisecond.
@@ -170,7 +170,7 @@ impl Kept {
     }
 
     /// The next message to Envoy, none after the last.
-    pub(super) fn next(&mut self) -> Option<ProcessingResponse> {
+    pub(super) fn next(&mut self) -> Option<Frame> {
         if self.whole.is_empty() && !self.small.is_empty() {
             self.whole.push_back(self.small.split().freeze());
         }
@@ -189,7 +189,7 @@ impl Kept {
 }
 
 /// The end by itself: of a body without bytes, or trailers.
-fn last(end: End) -> ProcessingResponse {
+fn last(end: End) -> Frame {
     match end {
         End::Body => request_piece(Bytes::new(), true),
         End::Trailers => trailers(),

@@ -46,6 +46,14 @@ pub(super) struct Asked {
     pub(super) kept: Option<Box<Kept>>,
 }
 
+/// What a decision is made with, beside Envoy's message.
+pub(super) struct Question<'a> {
+    generation: &'a Arc<Generation>,
+    since: Now,
+    patience: Patience,
+    seen: Seen,
+}
+
 /// A request that waits.
 pub(super) struct Waiting {
     asked: Asked,
@@ -80,6 +88,18 @@ impl Asked {
     }
 }
 
+impl<'a> Question<'a> {
+    /// Of a request that just came.
+    pub(super) fn fresh(generation: &'a Arc<Generation>, since: Now) -> Self {
+        Self { generation, since, patience: Patience::Fresh, seen: Seen::Nothing }
+    }
+
+    fn again(asked: &'a Asked) -> Self {
+        let Asked { generation, since, patience, seen, .. } = asked;
+        Self { generation, since: *since, patience: *patience, seen: *seen }
+    }
+}
+
 impl Waiting {
     /// Ends with the wait.
     pub(super) fn poll(&mut self, context: &mut std::task::Context<'_>) -> std::task::Poll<Waited> {
@@ -102,20 +122,22 @@ pub(super) enum Waited {
 impl Exchange {
     /// Decides once more: something is there that was waited for.
     pub(super) fn ask(&self, asked: Asked) -> Result<Next, Status> {
-        let step = self.decide(&asked, &self.read(&asked.frame)?)?;
-        self.follow(asked, step)
-    }
-
-    /// Does what a decision says.
-    pub(super) fn follow(&self, asked: Asked, step: Step) -> Result<Next, Status> {
+        let step = self.decide(&Question::again(&asked), &self.read(&asked.frame)?)?;
         match step {
             Ok(Next(reply, State::Over)) => Ok(Next(reply, State::Over)),
             Ok(Next(reply, state)) => Ok(match asked.kept {
                 Some(kept) => Next(reply, State::Returning(kept, Box::new(state))),
                 None => Next(reply, state),
             }),
-            Err(Wait::Body { provider, length }) => self.await_room(asked, provider, length),
-            Err(wait) => {
+            Err(wait) => self.wait(asked, wait),
+        }
+    }
+
+    /// Waits for what a decision lacks.
+    pub(super) fn wait(&self, asked: Asked, wait: Wait) -> Result<Next, Status> {
+        match wait {
+            Wait::Body { provider, length } => self.await_room(asked, provider, length),
+            wait => {
                 let patience = self.current.patience(asked.since);
                 let until = Box::pin(Current::wait(Arc::clone(&asked.generation), wait, patience));
                 let asked = Asked { patience: wait.then(asked.patience), ..asked };
@@ -185,11 +207,11 @@ impl Exchange {
     }
 
     /// Decides what is known now.
-    pub(super) fn decide(&self, asked: &Asked, message: &Message<'_>) -> Result<Step, Status> {
-        let Asked { generation, since, patience, .. } = asked;
+    pub(super) fn decide(&self, question: &Question<'_>, message: &Message<'_>) -> Result<Step, Status> {
+        let Question { generation, since, patience, seen } = question;
         let refused = |cause: Cause| {
             let outcome = Outcome::Refuse(Refusal::early(cause));
-            self.conclude(asked, outcome, &Told::nothing(*since)).map(Ok)
+            self.conclude(question, outcome, &Told::nothing(*since)).map(Ok)
         };
         let Phase::RequestHeaders { map, end } = message.phase else {
             return Err(Status::internal("not the headers"));
@@ -213,7 +235,7 @@ impl Exchange {
             Err(HeaderMapError::Request(error)) => return refused(error.into()),
         };
         let told = Told::of(&view, *since);
-        let body = match asked.seen {
+        let body = match *seen {
             Seen::Nothing if end => Body::Empty,
             Seen::Nothing if self.modes.request == BodyMode::Streamed => Body::Lost(STREAMED),
             Seen::Nothing => Body::Awaited,
@@ -223,20 +245,25 @@ impl Exchange {
         };
         let view = view.with_body(body);
         match run(&generation.snapshot, &view, self.current.at(*since, *patience), *patience) {
-            Ok(outcome) => self.conclude(asked, outcome, &told).map(Ok),
+            Ok(outcome) => self.conclude(question, outcome, &told).map(Ok),
             Err(wait) => Ok(Err(wait)),
         }
     }
 
     /// Counts the outcome and puts it on the wire.
-    fn conclude(&self, asked: &Asked, outcome: Outcome<'_>, told: &Told<'_>) -> Result<Next, Status> {
-        self.current.record(Service::ExtProc, &asked.generation, &outcome, told);
+    fn conclude(
+        &self,
+        question: &Question<'_>,
+        outcome: Outcome<'_>,
+        told: &Told<'_>,
+    ) -> Result<Next, Status> {
+        self.current.record(Service::ExtProc, question.generation, &outcome, told);
         match outcome {
             Outcome::Attach { provider, credential, mutation, signed } => {
                 let put_on = PutOn { provider, credential, signed };
-                match (Watch::of(&asked.generation, put_on, told.request_id), self.place(asked)) {
+                match (Watch::of(question.generation, put_on, told.request_id), self.place(question.seen)) {
                     (None, Place::Headers | Place::Duplex) => {
-                        Next::reply(go_on(&mutation, None), State::Answered)
+                        Next::reply(go_on(&mutation, None), self.settled())
                     }
                     (Some(watch), Place::Headers) => {
                         Next::reply(then_response_headers(go_on(&mutation, None)), State::Attached(watch))
@@ -247,21 +274,21 @@ impl Exchange {
                     }
                     (watch, Place::Body) => Next::reply(
                         go_on_with_body(&mutation),
-                        watch.map_or(State::Answered, State::Attached),
+                        watch.map_or_else(|| self.settled(), State::Attached),
                     ),
                 }
             }
             Outcome::Verified { facts, mutation } => {
-                Next::reply(go_on(&mutation, Some(&facts)), State::Answered)
+                Next::reply(go_on(&mutation, Some(&facts)), self.settled())
             }
             Outcome::Pass => {
                 let nothing = HeaderMutation::default();
-                let reply = match self.place(asked) {
+                let reply = match self.place(question.seen) {
                     Place::Headers | Place::Duplex => go_on(&nothing, None),
                     // Nobody's any more; what the caller sent as proof is off.
                     Place::Body => go_on_with_body(&nothing),
                 };
-                Next::reply(reply, State::Answered)
+                Next::reply(reply, self.settled())
             }
             Outcome::Refuse(refusal) => {
                 let denied = Denied::new(&refusal, told.request_id);
@@ -271,8 +298,8 @@ impl Exchange {
     }
 
     /// Which message of Envoy's the answer is to.
-    fn place(&self, asked: &Asked) -> Place {
-        match (self.modes.request, asked.seen) {
+    fn place(&self, seen: Seen) -> Place {
+        match (self.modes.request, seen) {
             (BodyMode::FullDuplex, _) => Place::Duplex,
             (_, Seen::Nothing) => Place::Headers,
             (_, Seen::Whole { .. } | Seen::Fault(_)) => Place::Body,

@@ -20,38 +20,34 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::time::{Instant, Sleep};
-use tonic::{Status, Streaming};
+use tonic::Status;
 
 use self::body::{End, Incoming, Kept};
-use self::decide::{Asked, Waiting};
+use self::decide::{Asked, Question, Waiting};
+pub use self::stream::Answers;
+use self::stream::Waits;
 use super::Wiring;
 use super::feedback::{ResponseHeaders, VIA_UPSTREAM, Verdict, Watch};
 use super::order::Order;
 use super::request::{BodyMode, BodyModes, Message, Phase};
 use super::response::{request_piece, response_piece, then_response_body, untouched};
-use crate::envoy::current::{Current, ProtocolError};
-use crate::envoy::wire::pb::envoy::service::ext_proc::v3::ProcessingResponse;
+use crate::envoy::current::{Local, ProtocolError};
+use crate::envoy::grpc::Frame;
 use crate::pipeline::Cause;
 use crate::request::BodyFault;
-use crate::telemetry::{ActiveStream, Service};
+use crate::telemetry::Service;
 
-/// The answers of one stream.
-pub struct Exchange {
-    current: Arc<Current>,
-    inbound: Streaming<Bytes>,
+/// What one stream knows and is at.
+pub(super) struct Exchange {
+    current: Local,
     wiring: Result<Wiring, Cause>,
     order: Order,
     modes: BodyModes,
     state: State,
-    last_message: Instant,
-    alarm: Option<Pin<Box<Sleep>>>,
-    started: Instant,
-    _active: ActiveStream,
+    waits: Waits,
 }
 
 /// What the stream is at.
@@ -83,45 +79,42 @@ const PARTIAL: BodyFault = BodyFault::Partial(
 );
 
 /// What a message leads to: an answer, where it has one already, and the state after it.
-struct Next(Option<ProcessingResponse>, State);
+struct Next(Option<Frame>, State);
 
 impl Next {
-    fn reply(reply: ProcessingResponse, state: State) -> Result<Self, Status> {
+    fn reply(reply: Frame, state: State) -> Result<Self, Status> {
         Ok(Self(Some(reply), state))
     }
 }
 
 impl Exchange {
-    pub(super) fn new(
-        current: Arc<Current>,
-        inbound: Streaming<Bytes>,
-        wiring: Result<Wiring, Cause>,
-    ) -> Self {
-        let started = Instant::now();
-        let active = current.metrics().stream();
+    pub(super) fn new(current: Local, wiring: Result<Wiring, Cause>) -> Self {
+        current.metrics().stream_began();
         Self {
             current,
-            inbound,
             wiring,
             order: Order::default(),
             modes: BodyModes::default(),
             state: State::Unanswered,
-            last_message: started,
-            alarm: None,
-            started,
-            _active: active,
+            waits: Waits::default(),
         }
     }
 
     /// The first message of Envoy's.
     fn first(&mut self, frame: Bytes) -> Result<Next, Status> {
-        let (since, generation) = (self.current.now(), self.current.generation());
-        let asked = Asked::new(frame, generation, since);
-        let message = self.read(&asked.frame)?;
+        let current = self.current.clone();
+        let (since, generation) = (current.now(), current.serving());
+        let message = self.read(&frame)?;
         self.in_order(message.phase)?;
         self.modes = message.modes;
-        let step = self.decide(&asked, &message)?;
-        self.follow(asked, step)
+        let question = Question::fresh(&generation, since);
+        match self.decide(&question, &message)? {
+            Ok(next) => Ok(next),
+            Err(wait) => {
+                let asked = Asked::new(frame.clone(), Arc::clone(&generation), since);
+                self.wait(asked, wait)
+            }
+        }
     }
 
     /// A later one.
@@ -160,21 +153,21 @@ impl Exchange {
             (Phase::ResponseHeaders { map, end }, State::Attached(watch)) => {
                 let maker = self.abused(ProtocolError::Malformed, message.maker())?;
                 match watch.headers(&self.current, ResponseHeaders { map, end, maker }) {
-                    Verdict::Untouched => Next::reply(untouched(phase), self.after_the_response()),
+                    Verdict::Untouched => Next::reply(untouched(phase), self.settled()),
                     Verdict::ReadBody => Next::reply(then_response_body(), State::Reading(watch)),
                     Verdict::Instead(reply) => Next::reply(reply, State::Over),
                 }
             }
             (Phase::ResponseBody { body, .. }, State::Reading(watch)) => {
                 watch.body(&self.current, body);
-                Next::reply(self.passed(phase, frame), self.after_the_response())
+                Next::reply(self.passed(phase, frame), self.settled())
             }
             (phase, state) => Next::reply(self.passed(phase, frame), state),
         }
     }
 
     /// The answer that changes nothing.
-    fn passed(&self, phase: Phase<'_>, frame: &Bytes) -> ProcessingResponse {
+    fn passed(&self, phase: Phase<'_>, frame: &Bytes) -> Frame {
         let (request, response) = (self.modes.request, self.modes.response);
         match phase {
             Phase::RequestBody { body, end } if request == BodyMode::FullDuplex => {
@@ -187,8 +180,9 @@ impl Exchange {
         }
     }
 
-    /// There is nothing more to say, unless Envoy wants bodies back.
-    fn after_the_response(&self) -> State {
+    /// There is nothing more to say, and the stream ends, unless Envoy wants bodies back: one that stayed open for as long as the
+    /// provider talks would cost memory for nothing. Whatever else Envoy would show of the exchange it passes by itself.
+    fn settled(&self) -> State {
         match self.modes {
             BodyModes { request: BodyMode::FullDuplex, .. }
             | BodyModes { response: BodyMode::FullDuplex, .. } => State::Answered,

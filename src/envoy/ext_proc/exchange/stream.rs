@@ -1,17 +1,36 @@
 //! The stream as it is polled: what can be done without a message, the next message, and the ends.
 
+use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use futures_core::Stream;
-use tokio::time::Instant;
+use bytes::Bytes;
+use http_body::Body;
+use tokio::time::{Instant, Sleep};
 use tonic::{Code, Status};
 
 use super::{Exchange, Next, State};
 use crate::envoy::ext_proc::request::BodyMode;
-use crate::envoy::wire::pb::envoy::service::ext_proc::v3::ProcessingResponse;
+use crate::envoy::grpc::{Frame, Inbound, trailers};
 use crate::request::BodyFault;
+
+/// One stream as hyper reads it: answers, and the status at the end.
+pub struct Answers<B> {
+    exchange: Exchange,
+    inbound: Inbound<B>,
+    ended: bool,
+}
+
+/// Since when a stream waits. Nothing of it is there before it has to: most streams never wait.
+#[derive(Default)]
+pub(super) struct Waits {
+    /// The first time that there was nothing to do.
+    began: Option<Instant>,
+    /// The last time after Envoy had said something.
+    idle: Option<Instant>,
+    alarm: Option<Pin<Box<Sleep>>>,
+}
 
 /// How often a stream that lives on looks whether the server is going. Most have ended before the first time.
 const LOOK: std::time::Duration = std::time::Duration::from_secs(2);
@@ -24,7 +43,7 @@ impl Exchange {
     fn next(
         &mut self,
         step: impl FnOnce(&mut Self) -> Result<Next, Status>,
-    ) -> Option<Result<ProcessingResponse, Status>> {
+    ) -> Option<Result<Frame, Status>> {
         // A panic is a bug of ours; it must cost one request, with an error, and not the connection (THREATS P18).
         let next = catch_unwind(AssertUnwindSafe(|| step(self)))
             .unwrap_or_else(|_payload| Err(Status::internal("bouncer failed; its log has the place")));
@@ -41,16 +60,18 @@ impl Exchange {
     /// off at the drain's end would cost the caller the whole answer.
     fn overdue(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let limits = self.current.limits();
-        let end = (self.last_message + limits.stream_idle).min(self.started + limits.stream_total);
+        let began = *self.waits.began.get_or_insert_with(Instant::now);
+        let idle = *self.waits.idle.get_or_insert_with(Instant::now);
+        let end = (idle + limits.stream_idle).min(began + limits.stream_total);
         loop {
-            let first = end.min(self.started + LOOK);
-            let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(first)));
+            let first = end.min(began + LOOK);
+            let alarm = self.waits.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(first)));
             ready!(alarm.as_mut().poll(context));
             let rang = alarm.deadline();
             if rang >= end || self.is_answered() && self.current.is_draining() {
                 return Poll::Ready(());
             }
-            if let Some(alarm) = &mut self.alarm {
+            if let Some(alarm) = &mut self.waits.alarm {
                 alarm.as_mut().reset(end.min(rang + LOOK));
             }
         }
@@ -64,7 +85,7 @@ impl Exchange {
     }
 
     /// Ends the stream: with OK only where the request was answered.
-    fn end(&mut self, status: Status, why: &'static str) -> Option<Result<ProcessingResponse, Status>> {
+    fn end(&mut self, status: Status, why: &'static str) -> Option<Result<Frame, Status>> {
         let over = self.is_answered() || matches!(self.state, State::Over);
         self.abandon(why);
         self.state = State::Over;
@@ -72,9 +93,9 @@ impl Exchange {
     }
 
     /// The inbound side broke.
-    fn broken(&mut self, status: Status) -> Option<Result<ProcessingResponse, Status>> {
+    fn broken(&mut self, status: Status) -> Option<Result<Frame, Status>> {
         match std::mem::replace(&mut self.state, State::Over) {
-            // That is how tonic's decoder says that a message is too long: a body that is larger than any that is taken.
+            // The message is too long: a body that is larger than any that is taken.
             State::Incoming(mut body) if status.code() == Code::OutOfRange => {
                 body.fail(BodyFault::TooLarge);
                 self.next(|this| this.with_body(*body))
@@ -98,7 +119,7 @@ impl Exchange {
     }
 
     /// What can be done without a message: none where one is needed.
-    fn proceed(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<ProcessingResponse, Status>>> {
+    fn proceed(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame, Status>>> {
         loop {
             match &mut self.state {
                 State::Waiting(waiting) => {
@@ -117,7 +138,7 @@ impl Exchange {
                     }
                 }
                 State::Incoming(body) if body.is_over() => {
-                    self.last_message = Instant::now();
+                    self.waits.idle = None;
                     if let State::Incoming(body) = std::mem::replace(&mut self.state, State::Over)
                         && let Some(answer) = self.next(|this| this.with_body(*body))
                     {
@@ -128,7 +149,7 @@ impl Exchange {
                     Some(piece) => return Poll::Ready(Some(Ok(piece))),
                     None => {
                         self.state = std::mem::replace(then, State::Over);
-                        self.last_message = Instant::now();
+                        self.waits.idle = None;
                     }
                 },
                 _ => return Poll::Ready(None),
@@ -137,43 +158,44 @@ impl Exchange {
     }
 }
 
-impl Stream for Exchange {
-    type Item = Result<ProcessingResponse, Status>;
-
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = self.get_mut();
+impl Exchange {
+    /// The next answer; none at the end, which is a good one.
+    fn poll_answer<B>(
+        &mut self,
+        inbound: &mut Inbound<B>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame, Status>>>
+    where
+        B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin,
+    {
         loop {
-            if let Some(answer) = ready!(this.proceed(context)) {
+            if let Some(answer) = ready!(self.proceed(context)) {
                 return Poll::Ready(Some(answer));
             }
-            if matches!(this.state, State::Over) {
+            if matches!(self.state, State::Over) {
                 return Poll::Ready(None);
             }
-            let frame = match Pin::new(&mut this.inbound).poll_next(context) {
-                Poll::Ready(frame) => frame,
-                Poll::Pending => {
-                    ready!(this.overdue(context));
-                    return Poll::Ready(
-                        this.end(Status::deadline_exceeded("the stream was idle or open for too long"), IDLE),
-                    );
-                }
+            let Poll::Ready(message) = inbound.poll_message(context) else {
+                ready!(self.overdue(context));
+                let status = Status::deadline_exceeded("the stream was idle or open for too long");
+                return Poll::Ready(self.end(status, IDLE));
             };
-            let answer = match frame {
+            let answer = match message {
                 Some(Ok(frame)) => {
                     // A body holds its room no longer because it comes drop by drop.
-                    if !matches!(this.state, State::Incoming(_)) {
-                        this.last_message = Instant::now();
+                    if !matches!(self.state, State::Incoming(_)) {
+                        self.waits.idle = None;
                     }
-                    match this.state {
-                        State::Unanswered => this.next(|this| this.first(frame)),
-                        _ => this.next(|this| this.message(&frame)),
+                    match self.state {
+                        State::Unanswered => self.next(|this| this.first(frame)),
+                        _ => self.next(|this| this.message(&frame)),
                     }
                 }
                 // Envoy resets a stream that it needs no longer: the usual end, and nobody hears the status.
-                Some(Err(status)) => this.broken(status),
+                Some(Err(status)) => self.broken(status),
                 None => {
                     let status = Status::invalid_argument("the end before the answer");
-                    return Poll::Ready(this.end(status, GONE));
+                    return Poll::Ready(self.end(status, GONE));
                 }
             };
             if answer.is_some() {
@@ -183,9 +205,51 @@ impl Stream for Exchange {
     }
 }
 
+impl<B> Answers<B> {
+    pub(in crate::envoy::ext_proc) fn new(exchange: Exchange, inbound: Inbound<B>) -> Self {
+        Self { exchange, inbound, ended: false }
+    }
+}
+
+impl<B> Body for Answers<B>
+where
+    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin,
+{
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        let this = self.get_mut();
+        if this.ended {
+            return Poll::Ready(None);
+        }
+        let answer = ready!(this.exchange.poll_answer(&mut this.inbound, context));
+        this.ended = !matches!(answer, Some(Ok(_)));
+        Poll::Ready(Some(Ok(match answer {
+            Some(Ok(answer)) => http_body::Frame::data(answer.finish()),
+            Some(Err(status)) => http_body::Frame::trailers(trailers(Some(&status))),
+            None => http_body::Frame::trailers(trailers(None)),
+        })))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ended
+    }
+}
+
+impl<B> std::fmt::Debug for Answers<B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.exchange.fmt(f)
+    }
+}
+
 /// hyper drops what answers a stream that was reset, without another look at it.
 impl Drop for Exchange {
     fn drop(&mut self) {
         self.abandon(GONE);
+        self.current.metrics().stream_ended();
     }
 }

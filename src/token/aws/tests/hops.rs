@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::base::Clock as _;
+use crate::provider::AwsErrorCode;
 use crate::token::SourceErrorKind;
 use crate::token::aws::testing::ROLE_C;
 
@@ -98,7 +99,7 @@ async fn t18_a_wrong_external_id_is_access_denied() {
             Err(error) => {
                 assert!(!works, "{external_id:?}");
                 let SourceErrorKind::Sts { code, .. } = error.kind else { panic!("{error}") };
-                assert_eq!(code, StsCode::AccessDenied);
+                assert_eq!(code, AwsErrorCode::AccessDenied);
             }
         }
     }

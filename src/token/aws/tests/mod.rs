@@ -67,6 +67,8 @@ async fn half_an_identity_and_two_of_them_are_faults() {
         (&[("secret_access_key", ""), arn], lacks("secret_access_key")),
         (&[("web_identity_token_file", ""), arn], lacks("web_identity_token_file")),
         (&[("external_id", "ab")], lacks("role_arn")),
+        // Nor for the keys by themselves, which may do more than the role.
+        (&[id, key, ("role_arn", "")], lacks("role_arn")),
         (&[id, key, ("session_name", "ab")], lacks("role_arn")),
         (
             &[id, key, file, arn],

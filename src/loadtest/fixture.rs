@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::super::host::{Usage, UsageLine};
-use super::super::plan::{Address, Pace, Plan, Protocol, Target, Until};
-use super::super::record::{Outcome, Recorder, Sample};
-use super::super::summary::{Asked, Summary};
+use super::host::{Usage, UsageLine};
+use super::plan::{Address, Pace, Plan, Protocol, Target, Until};
+use super::record::{Outcome, Recorder, Sample};
+use super::summary::{Asked, Summary};
 use crate::base::UnixTime;
 
 pub(super) const BEGAN: UnixTime = UnixTime(1_767_225_600);
@@ -18,7 +18,7 @@ pub(super) fn asked(pace: Pace, until: Duration) -> Asked {
             pace,
             connections: 4,
             streams: 256,
-            threads: 1,
+            threads: 2,
             warm_up: Duration::from_secs(5),
             until: Until::Elapsed(until),
             patience: Duration::from_secs(2),
