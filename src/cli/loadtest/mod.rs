@@ -83,7 +83,7 @@ async fn whole(args: &LoadtestArgs) -> Result<ExitCode, Failed> {
     first_answer(&plan, &questions, wait, issuer.as_ref()).await?;
     let mut running = start(&plan, questions).await?;
     let (measured, began, usage) = watch(&plan, &mut running, process.as_ref()).await?;
-    let asked = Asked { plan, callers: count as u64, details: Vec::new() };
+    let asked = Asked { plan, callers: count as u64, details: args.details() };
     let summary = Summary::new(asked, began, measured.elapsed, &measured.recorder, usage.as_ref());
     conclude(args, &summary)
 }
@@ -185,6 +185,7 @@ async fn first_answer(
 fn words(probe: &Probe) -> String {
     let what = match probe.outcome {
         Outcome::Right => "right".to_owned(),
+        Outcome::Refused(200) => "permitted where a refusal was expected".to_owned(),
         Outcome::Refused(status) => format!("refused with {status}"),
         Outcome::Wrong(why) => why.to_owned(),
         Outcome::Status(code) => format!("gRPC status {code}"),
