@@ -168,9 +168,21 @@ fn join(start: &[u8], end: &[u8]) -> Bytes {
 
 /// `grpc-status` and the words with it.
 fn status(headers: &HeaderMap) -> Option<(i32, Option<String>)> {
-    let text = |name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    let code = text("grpc-status")?.parse().unwrap_or(UNKNOWN);
-    Some((code, text("grpc-message").map(|words| printable(&words, WORDS))))
+    let code = headers.get("grpc-status")?.to_str().ok().and_then(|code| code.parse().ok());
+    let words = headers.get("grpc-message").map(|words| printable(&decoded(words.as_bytes()), WORDS));
+    Some((code.unwrap_or(UNKNOWN), words))
+}
+
+/// `grpc-message` is percent-encoded; what is not stays as it is (gRPC over HTTP2, "Status-Message").
+fn decoded(mut text: &[u8]) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    while let Some((first, rest)) = text.split_first() {
+        let code = rest.get(..2).filter(|_| *first == b'%').and_then(|code| std::str::from_utf8(code).ok());
+        let byte = code.and_then(|code| u8::from_str_radix(code, 16).ok());
+        bytes.push(byte.unwrap_or(*first));
+        text = rest.get(if byte.is_some() { 2 } else { 0 }..).unwrap_or_default();
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn ended((code, words): (i32, Option<String>)) -> Judgement {
@@ -217,4 +229,38 @@ fn broken(error: h2::Error) -> Judgement {
         _ => Outcome::Broken,
     };
     Judgement { outcome, words }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_a_server_are_decoded_and_harmless() {
+        for (text, words) in [
+            ("too many streams", "too many streams"),
+            ("too%20many%20%e2%82%ac", "too many €"),
+            ("100%", "100%"),
+            ("%zz%4", "%zz%4"),
+            ("%1b[31m", "\\u{1b}[31m"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("grpc-status", "8".parse().unwrap());
+            headers.insert("grpc-message", text.parse().unwrap());
+            assert_eq!(status(&headers), Some((8, Some(words.to_owned()))));
+        }
+        let mut headers = HeaderMap::new();
+        assert_eq!(status(&headers), None);
+        headers.insert("grpc-status", "many".parse().unwrap());
+        assert_eq!(status(&headers), Some((UNKNOWN, None)));
+    }
+
+    #[test]
+    fn a_message_is_read_once_all_of_it_is_there() {
+        assert_eq!(length(&[]), Ok(None));
+        assert_eq!(length(&[0, 0, 0, 0, 2, 7]), Ok(None));
+        assert_eq!(length(&[0, 0, 0, 0, 2, 7, 7, 7]), Ok(Some(2)));
+        assert_eq!(length(&[0, 0, 0, 0, 0]), Ok(Some(0)));
+        assert!(length(&[1, 0, 0, 0, 0]).is_err() && length(&[0, 255, 0, 0, 0]).is_err());
+    }
 }

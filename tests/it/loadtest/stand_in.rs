@@ -82,7 +82,7 @@ async fn behave(manner: Manner, mut respond: h2::server::SendResponse<Bytes>) {
     let (set, removed): (&[_], &[_]) = match manner {
         Manner::Hangs | Manner::HangsUp => return std::future::pending().await,
         Manner::Fails => {
-            let head = head().header("grpc-status", "8").header("grpc-message", "too many \u{9b}31m");
+            let head = head().header("grpc-status", "8").header("grpc-message", "too%20many%20%1b[31m");
             let _ = respond.send_response(head.body(()).unwrap(), true);
             return;
         }
