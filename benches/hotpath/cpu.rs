@@ -65,13 +65,19 @@ pub(crate) async fn run(options: &Options, folder: &Path, issuer: &Issuer) -> Re
         })
         .map(|(_, rounds)| rounds.as_slice())
     };
-    let rows: Vec<_> =
-        lanes.iter().zip(&rounds).map(|(lane, rounds)| Row::new(lane.name(), rounds.clone(), noop(lane))).collect();
+    let rows: Vec<_> = lanes
+        .iter()
+        .zip(&rounds)
+        .map(|(lane, rounds)| Row::new(lane.name(), rounds.clone(), noop(lane)))
+        .collect();
     if options.json {
-        print(format_args!("{}", serde_json::json!({
-            "requests": options.requests, "streams": options.streams, "connections": options.connections,
-            "lanes": rows,
-        })));
+        print(format_args!(
+            "{}",
+            serde_json::json!({
+                "requests": options.requests, "streams": options.streams, "connections": options.connections,
+                "lanes": rows,
+            })
+        ));
     } else {
         print(format_args!("{}", report::table(&rows)));
     }

@@ -44,7 +44,8 @@ pub(crate) fn front(origin: SocketAddr, filter: Filter<'_>) -> Value {
         }
     }
     let route = json!({"match": {"prefix": "/"}, "route": {"cluster": CLUSTER}, "typed_per_filter_config": per_route(filter)});
-    let secret = json!({"name": "key", "generic_secret": {"secret": {"inline_string": format!("Bearer {}", *KEY)}}});
+    let secret =
+        json!({"name": "key", "generic_secret": {"secret": {"inline_string": format!("Bearer {}", *KEY)}}});
     json!({"listeners": [listener(&filters, &route)], "clusters": clusters, "secrets": [secret]})
 }
 

@@ -119,7 +119,8 @@ async fn lazy(folder: &Path, issuer: &Issuer) -> Result<Server, Failure> {
     }
     let socket = own.join("lazy.sock");
     let arguments = [OsStr::new("serve"), socket.as_os_str()];
-    Server::start(&program, arguments.into_iter().chain(files.iter().map(|file| file.as_os_str())), 2, 0).await
+    Server::start(&program, arguments.into_iter().chain(files.iter().map(|file| file.as_os_str())), 2, 0)
+        .await
 }
 
 impl Lanes {

@@ -88,7 +88,9 @@ async fn answer(
 ) -> Result<Response<tonic::body::Body>, Infallible> {
     let mut grpc = Grpc::new(Raw);
     Ok(match request.uri().path() {
-        "/envoy.service.ext_proc.v3.ExternalProcessor/Process" => grpc.streaming(Process(process), request).await,
+        "/envoy.service.ext_proc.v3.ExternalProcessor/Process" => {
+            grpc.streaming(Process(process), request).await
+        }
         "/envoy.service.auth.v3.Authorization/Check" => grpc.unary(Check(check), request).await,
         _ => Status::unimplemented("").into_http(),
     })
@@ -131,7 +133,11 @@ impl UnaryService<Bytes> for Check {
 
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
         let is_check = begins(request.get_ref(), ATTRIBUTES);
-        future::ready(if is_check { Ok(tonic::Response::new(std::mem::take(&mut self.0))) } else { Err(unexpected()) })
+        future::ready(if is_check {
+            Ok(tonic::Response::new(std::mem::take(&mut self.0)))
+        } else {
+            Err(unexpected())
+        })
     }
 }
 

@@ -111,7 +111,11 @@ pub(crate) async fn run(options: &Options, folder: &Path, issuer: &Issuer) -> Re
         ratios.push((slice, ratio));
     }
     for (slice, ratio) in ratios.into_iter().filter(|(slice, _)| *slice != Slice::Lazy) {
-        verdict.at_most(&format!("{}, p99 to that of the lazy no-op", slice.name()), ratio, options.max_p99_ratio);
+        verdict.at_most(
+            &format!("{}, p99 to that of the lazy no-op", slice.name()),
+            ratio,
+            options.max_p99_ratio,
+        );
     }
     Ok(verdict)
 }

@@ -62,7 +62,9 @@ impl Body for Once {
 fn call(service: &ExternalProcessor, frame: Bytes) -> Bytes {
     let context = &mut Context::from_waker(Waker::noop());
     let request = http::Request::post(ExternalProcessor::PROCESS).body(Once(Some(frame))).expect("a request");
-    let Poll::Ready(response) = pin!(service.process(request)).poll(context) else { unreachable!("it waits") };
+    let Poll::Ready(response) = pin!(service.process(request)).poll(context) else {
+        unreachable!("it waits")
+    };
     let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut response.into_body()).poll_frame(context) else {
         unreachable!("no answer");
     };
@@ -73,7 +75,12 @@ fn service(idp: &Idp) -> ExternalProcessor {
     let (snapshot, metrics) = (snapshot(idp), Arc::new(Metrics::new(labels())));
     let key_sets = spawn_key_sets(Arc::clone(&snapshot.callers), Http::new().expect("a client"));
     let generation = Generation::new(snapshot, key_sets, &metrics);
-    ExternalProcessor::new(Arc::new(Current::new(generation, Arc::new(SystemClock), metrics, Limits::default())))
+    ExternalProcessor::new(Arc::new(Current::new(
+        generation,
+        Arc::new(SystemClock),
+        metrics,
+        Limits::default(),
+    )))
 }
 
 fn framed(message: &[u8]) -> Bytes {
@@ -85,8 +92,12 @@ fn framed(message: &[u8]) -> Bytes {
 }
 
 fn request(bearer: &str) -> ProcessingRequest {
-    let pseudo =
-        [(":method", "POST"), (":scheme", "https"), (":authority", "llm.example.com"), (":path", "/v1/chat/completions")];
+    let pseudo = [
+        (":method", "POST"),
+        (":scheme", "https"),
+        (":authority", "llm.example.com"),
+        (":path", "/v1/chat/completions"),
+    ];
     let line = |(name, value): (&str, &str)| HeaderValue {
         key: name.to_owned(),
         raw_value: value.as_bytes().to_vec(),
@@ -94,7 +105,8 @@ fn request(bearer: &str) -> ProcessingRequest {
     };
     let headers = pseudo.into_iter().chain(HEADERS).chain([("authorization", bearer)]).map(line).collect();
     let value = |text: &str| Value { kind: Some(Kind::StringValue(text.to_owned())) };
-    let fields = [("xds.cluster_name", "api_key"), ("xds.route_name", "chat"), ("source.address", "10.1.2.3:40312")];
+    let fields =
+        [("xds.cluster_name", "api_key"), ("xds.route_name", "chat"), ("source.address", "10.1.2.3:40312")];
     let fields = fields.into_iter().map(|(name, text)| (name.to_owned(), value(text))).collect();
     ProcessingRequest {
         request: Some(Part::RequestHeaders(HttpHeaders {

@@ -13,9 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bouncer::base::{FingerprintKey, Secret};
 use bouncer::cache::{Handle, Held};
 use bouncer::config::{Feedback, Limits, OnNoProvider};
-use bouncer::credential::{
-    ApiKey, AwsKeys, BEDROCK_RUNTIME, Bearer, Credential, Signer, SigningSettings,
-};
+use bouncer::credential::{ApiKey, AwsKeys, BEDROCK_RUNTIME, Bearer, Credential, Signer, SigningSettings};
 use bouncer::identity::{Algorithm, Callers, CallersSettings, IssuerSettings, KeySet};
 use bouncer::pipeline::Snapshot;
 use bouncer::policy::MfaRule;
@@ -98,7 +96,9 @@ impl Idp {
             Algorithm::Rs256 => {
                 let mut signature = vec![0; self.rsa.public_modulus_len()];
                 let random = SystemRandom::new();
-                self.rsa.sign(&RSA_PKCS1_SHA256, &random, text.as_bytes(), &mut signature).expect("a signature");
+                self.rsa
+                    .sign(&RSA_PKCS1_SHA256, &random, text.as_bytes(), &mut signature)
+                    .expect("a signature");
                 signature
             }
             Algorithm::Es256 => {
@@ -116,12 +116,15 @@ impl Idp {
             audiences: vec![AUDIENCE.to_owned()],
             jwks_uri: None,
             algorithms: Algorithm::ALL.to_vec(),
-            token_from: ["authorization", "x-api-key", "api-key", "x-goog-api-key"].map(str::to_owned).to_vec(),
+            token_from: ["authorization", "x-api-key", "api-key", "x-goog-api-key"]
+                .map(str::to_owned)
+                .to_vec(),
             groups_claim: Some("groups".to_owned()),
             workloads: Vec::new(),
             leeway: Duration::from_secs(30),
         };
-        let settings = CallersSettings { jwt: vec![issuer], mtls: None, max_token: 16 << 10, verified_tokens };
+        let settings =
+            CallersSettings { jwt: vec![issuer], mtls: None, max_token: 16 << 10, verified_tokens };
         let callers = Callers::new(settings);
         callers.issuers().first().expect("one").keys.store(Some(Arc::new(self.key_set())));
         callers
@@ -130,7 +133,11 @@ impl Idp {
 
 /// What people have to have done.
 pub(crate) fn mfa() -> MfaRule {
-    MfaRule { amr: vec!["mfa".to_owned()], acr_values: Vec::new(), max_age: Some(Duration::from_secs(8 * 3600)) }
+    MfaRule {
+        amr: vec!["mfa".to_owned()],
+        acr_values: Vec::new(),
+        max_age: Some(Duration::from_secs(8 * 3600)),
+    }
 }
 
 /// One that signs for Bedrock.

@@ -41,7 +41,11 @@ pub(crate) async fn first(
         drive(server.tcp()?, &question, Load { requests: 256, connections: 4, streams: 256 }).await?;
     }
     let each = (verified(admin).await? - before) / BURSTS as f64;
-    verdict.at_most("signatures verified for a new token, 256 times at once over 4 connections", each, Some(options.max_verifications));
+    verdict.at_most(
+        "signatures verified for a new token, 256 times at once over 4 connections",
+        each,
+        Some(options.max_verifications),
+    );
     Ok(())
 }
 
@@ -91,7 +95,11 @@ pub(crate) async fn many(
         of(|figures| figures[2]),
     ));
     verdict.at_most("resident MiB after the flood", peak, Some(options.max_flood_mib));
-    verdict.at_most("known callers, CPU beside the flood to that without it", of(|figures| figures[1] / figures[0]), Some(options.max_known_ratio));
+    verdict.at_most(
+        "known callers, CPU beside the flood to that without it",
+        of(|figures| figures[1] / figures[0]),
+        Some(options.max_known_ratio),
+    );
     verdict.at_least("known callers that are still in the cache", still, Some(options.min_known));
     Ok(())
 }

@@ -47,7 +47,9 @@ pub(crate) async fn run(
             *figure = cpu(server, question, options.requests).await?;
         }
         let [a, b, c, d] = figures;
-        say(format_args!("round {round}: one {a:.2}, many {b:.2}; in turn: one {c:.2}, many {d:.2} CPU µs a request"));
+        say(format_args!(
+            "round {round}: one {a:.2}, many {b:.2}; in turn: one {c:.2}, many {d:.2} CPU µs a request"
+        ));
         // The first one warms up.
         if round > 0 {
             rounds.push([b / a, d / c]);
@@ -55,7 +57,11 @@ pub(crate) async fn run(
     }
     let limit = Some(options.max_entries_ratio);
     let of = |place: usize| median(rounds.iter().filter_map(|ratios| ratios.get(place)).copied());
-    verdict.at_most(&format!("CPU of a request to one of {} entries, to that of a single one", options.entries), of(0), limit);
+    verdict.at_most(
+        &format!("CPU of a request to one of {} entries, to that of a single one", options.entries),
+        of(0),
+        limit,
+    );
     verdict.at_most(&format!("the same, requests to all {} in turn", options.entries), of(1), limit);
     Ok(())
 }

@@ -81,7 +81,9 @@ async fn run(options: &Options) -> Result<Verdict, Failure> {
     let mut seconds = interval(Duration::from_secs(1));
     seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut samples = Vec::new();
-    print(format_args!("| minute | requests | RSS KiB | descriptors | threads | streams |\n|--:|--:|--:|--:|--:|--:|"));
+    print(format_args!(
+        "| minute | requests | RSS KiB | descriptors | threads | streams |\n|--:|--:|--:|--:|--:|--:|"
+    ));
     while start.elapsed().as_secs_f64() < options.minutes * 60.0 {
         seconds.tick().await;
         let now = sample(&server, start).await?;
@@ -103,7 +105,11 @@ async fn run(options: &Options) -> Result<Verdict, Failure> {
     }
     let half = samples.get(samples.len() / 2..).unwrap_or_default();
     let mut verdict = Verdict::default();
-    verdict.at_most("growth of memory in the second half, KiB a minute", slope(half), Some(options.max_slope));
+    verdict.at_most(
+        "growth of memory in the second half, KiB a minute",
+        slope(half),
+        Some(options.max_slope),
+    );
     let more = last.descriptors as f64 - first.descriptors as f64;
     verdict.at_most("descriptors beside those of the beginning", more, Some(options.max_descriptors));
     verdict.at_most("streams at the end", last.streams, Some(0.0));

@@ -58,7 +58,8 @@ pub(crate) fn write_with(
 ) -> Result<PathBuf, Failure> {
     let secret = folder.join("secrets/openai-credential");
     fs::create_dir_all(&secret)?;
-    for (key, value) in [("api_key", KEY.as_str()), ("client_id", "bench"), ("client_secret", "secret of bench")]
+    for (key, value) in
+        [("api_key", KEY.as_str()), ("client_id", "bench"), ("client_secret", "secret of bench")]
     {
         let file = secret.join(key);
         // Written once: a secret that is written again is a change.
@@ -67,9 +68,8 @@ pub(crate) fn write_with(
         }
     }
     let first = entry(ENTRY, CLUSTER, issuer, credential);
-    let more = (1..entries).map(|number| {
-        entry(&format!("openai-{number:05}"), &cluster(number), issuer, Credential::ApiKey)
-    });
+    let more = (1..entries)
+        .map(|number| entry(&format!("openai-{number:05}"), &cluster(number), issuer, Credential::ApiKey));
     let entries: Vec<_> = [first].into_iter().chain(more).collect();
     let socket = folder.join("bouncer.sock");
     let config = json!({

@@ -55,12 +55,17 @@ pub(crate) struct Client {
 ///
 /// # Errors
 /// At the first answer that is wrong or missing.
-pub(crate) async fn drive(address: &Address, question: &Question, load: Load) -> Result<Vec<Duration>, Failure> {
+pub(crate) async fn drive(
+    address: &Address,
+    question: &Question,
+    load: Load,
+) -> Result<Vec<Duration>, Failure> {
     let begun = Arc::new(AtomicUsize::new(0));
     let mut workers = JoinSet::new();
     for connection in 0..load.connections {
         let client = Client::connect(address, question.protocol).await?;
-        let streams = load.streams / load.connections + usize::from(connection < load.streams % load.connections);
+        let streams =
+            load.streams / load.connections + usize::from(connection < load.streams % load.connections);
         for _ in 0..streams {
             workers.spawn(work(client.clone(), question.clone(), Arc::clone(&begun), load.requests));
         }
@@ -320,7 +325,9 @@ impl Address {
     pub(crate) fn parse(text: &str) -> io::Result<Self> {
         match text.strip_prefix("unix:") {
             Some(path) => Ok(Self::Unix(path.into())),
-            None => text.parse().map(Self::Tcp).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error)),
+            None => {
+                text.parse().map(Self::Tcp).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+            }
         }
     }
 

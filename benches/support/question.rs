@@ -7,7 +7,9 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use envoy_types::pb::envoy::config::core::v3::address::Address as AddressKind;
 use envoy_types::pb::envoy::config::core::v3::header_value_option::HeaderAppendAction;
 use envoy_types::pb::envoy::config::core::v3::socket_address::PortSpecifier;
-use envoy_types::pb::envoy::config::core::v3::{Address, HeaderMap, HeaderValue, HeaderValueOption, SocketAddress};
+use envoy_types::pb::envoy::config::core::v3::{
+    Address, HeaderMap, HeaderValue, HeaderValueOption, SocketAddress,
+};
 use envoy_types::pb::envoy::service::auth::v3::attribute_context::{HttpRequest, Peer, Request as Asked};
 use envoy_types::pb::envoy::service::auth::v3::check_response::HttpResponse;
 use envoy_types::pb::envoy::service::auth::v3::{AttributeContext, CheckRequest, CheckResponse};
@@ -192,7 +194,10 @@ fn check(token: &str, cluster: &str) -> Bytes {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .chain([("authorization".to_owned(), format!("Bearer {token}"))]);
     let pseudo = |wanted: &str| {
-        HEADERS.iter().find(|(name, _)| *name == wanted).map_or_else(String::new, |(_, value)| (*value).to_owned())
+        HEADERS
+            .iter()
+            .find(|(name, _)| *name == wanted)
+            .map_or_else(String::new, |(_, value)| (*value).to_owned())
     };
     let http = HttpRequest {
         id: "12893471982374918273".to_owned(),

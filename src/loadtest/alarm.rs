@@ -19,7 +19,10 @@ pub(super) enum Alarm {
 
 impl Alarm {
     /// The finest that there is.
-    #[allow(deprecated, reason = "what takes its place is unsafe; the descriptor is ours alone and is never exchanged")]
+    #[allow(
+        deprecated,
+        reason = "what takes its place is unsafe; the descriptor is ours alone and is never exchanged"
+    )]
     pub(super) fn new() -> Self {
         timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)
             .ok()

@@ -147,8 +147,9 @@ impl Judge {
                     set.extend(more);
                     removed.extend(other);
                 }
-                let outcome =
-                    self.permit(&set, &removed, credential_headers, token).map_or_else(Outcome::Wrong, |()| Outcome::Right);
+                let outcome = self
+                    .permit(&set, &removed, credential_headers, token)
+                    .map_or_else(Outcome::Wrong, |()| Outcome::Right);
                 let values = set.iter().map(|option| value(self.protocol, option).to_vec()).collect();
                 (Verdict::Settled(Judgement { outcome, words: None }), values)
             }
@@ -164,7 +165,9 @@ impl Judge {
         token: Option<&[u8]>,
     ) -> Result<(), &'static str> {
         let removes = |name: &str| removed.iter().any(|removed| removed.eq_ignore_ascii_case(name));
-        let name = |option: &HeaderValueOption| option.header.as_ref().map_or("", |line| &line.key).to_ascii_lowercase();
+        let name = |option: &HeaderValueOption| {
+            option.header.as_ref().map_or("", |line| &line.key).to_ascii_lowercase()
+        };
         let is_credential =
             |option: &&HeaderValueOption| credential_headers.iter().any(|known| *known == name(option));
         let Some(credential) = set.iter().find(is_credential) else {
@@ -174,7 +177,11 @@ impl Judge {
             && value(self.protocol, credential).is_empty()
         {
             let other = !header.value.is_empty() || !header.raw_value.is_empty();
-            return Err(if other { "the credential is in the field that Envoy does not read" } else { "the credential is empty" });
+            return Err(if other {
+                "the credential is in the field that Envoy does not read"
+            } else {
+                "the credential is empty"
+            });
         }
         // Some Envoys remove last with ext_authz.
         if self.protocol == Protocol::ExtAuthz && removes(&name(credential)) {
@@ -185,7 +192,9 @@ impl Judge {
             if set.iter().any(|option| has(value(self.protocol, option))) {
                 return Err(ECHO);
             }
-            let overwritten = set.iter().any(|option| name(option) == self.token_header && overwrites(self.protocol, option));
+            let overwritten = set
+                .iter()
+                .any(|option| name(option) == self.token_header && overwrites(self.protocol, option));
             if !overwritten && !removes(&self.token_header) {
                 return Err("the caller's token stays on the request");
             }
@@ -257,7 +266,9 @@ fn ext_authz(message: &[u8]) -> Said {
         Some(HttpResponse::OkResponse(ok)) if status.code == 0 => {
             Said::Mutation { set: ok.headers, removed: ok.headers_to_remove, wants_body: false }
         }
-        None if status.code == 0 => Said::Mutation { set: Vec::new(), removed: Vec::new(), wants_body: false },
+        None if status.code == 0 => {
+            Said::Mutation { set: Vec::new(), removed: Vec::new(), wants_body: false }
+        }
         Some(HttpResponse::DeniedResponse(no) | HttpResponse::ErrorResponse(no)) if status.code != 0 => {
             // Envoy's own where the server names none.
             refusal(no.status.map_or(403, |status| status.code), &status.message)
@@ -275,4 +286,3 @@ fn refusal(status: i32, words: &str) -> Said {
 }
 
 const NO_SCHEMA: &str = "not a message of the protocol";
-

@@ -32,7 +32,9 @@ pub(super) struct Dialer {
 #[derive(Clone, Debug, Error)]
 pub enum ConnectError {
     /// Nobody is there.
-    #[error("cannot connect to {address}: {error}; is the server running, and is this its gRPC address (the line `listening` of its log)?")]
+    #[error(
+        "cannot connect to {address}: {error}; is the server running, and is this its gRPC address (the line `listening` of its log)?"
+    )]
     Refused {
         /// Where.
         address: Address,
@@ -40,7 +42,9 @@ pub enum ConnectError {
         error: Arc<io::Error>,
     },
     /// The handshake of TLS failed.
-    #[error("TLS with {address}: {error}; does the server speak TLS there, does --tls-ca hold its authority, is --tls-server-name in its certificate, does it ask for a certificate (--tls-certificate, --tls-key)?")]
+    #[error(
+        "TLS with {address}: {error}; does the server speak TLS there, does --tls-ca hold its authority, is --tls-server-name in its certificate, does it ask for a certificate (--tls-certificate, --tls-key)?"
+    )]
     Tls {
         /// Where.
         address: Address,
@@ -48,7 +52,9 @@ pub enum ConnectError {
         error: Arc<io::Error>,
     },
     /// It does not speak HTTP/2.
-    #[error("{address} does not speak HTTP/2: {error}; is this its gRPC address, and does it want TLS (--tls-ca)?")]
+    #[error(
+        "{address} does not speak HTTP/2: {error}; is this its gRPC address, and does it want TLS (--tls-ca)?"
+    )]
     Http2 {
         /// Where.
         address: Address,
@@ -56,7 +62,9 @@ pub enum ConnectError {
         error: Arc<h2::Error>,
     },
     /// It does not say anything.
-    #[error("no connection to {address} within {patience:?}; is there a firewall between, and does it want TLS (--tls-ca)?")]
+    #[error(
+        "no connection to {address} within {patience:?}; is there a firewall between, and does it want TLS (--tls-ca)?"
+    )]
     TimedOut {
         /// Where.
         address: Address,
@@ -92,9 +100,7 @@ impl Dialer {
     async fn open(&self) -> Result<SendRequest<Bytes>, ConnectError> {
         let refused = |error| ConnectError::Refused { address: self.address.clone(), error: Arc::new(error) };
         match &self.address {
-            Address::Unix(path) => {
-                self.handshake(UnixStream::connect(path).await.map_err(refused)?).await
-            }
+            Address::Unix(path) => self.handshake(UnixStream::connect(path).await.map_err(refused)?).await,
             Address::Tcp(address) => {
                 let stream = TcpStream::connect(address).await.map_err(refused)?;
                 // Without it the 99th percentile triples.
@@ -114,8 +120,7 @@ impl Dialer {
     where
         S: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        let failed =
-            |error| ConnectError::Http2 { address: self.address.clone(), error: Arc::new(error) };
+        let failed = |error| ConnectError::Http2 { address: self.address.clone(), error: Arc::new(error) };
         handshake(stream).await.map_err(failed)
     }
 }

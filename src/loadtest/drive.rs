@@ -119,8 +119,7 @@ pub(super) async fn drive(
     alarm: Alarm,
     over: impl Future<Output = ()>,
 ) -> Measured {
-    let judge =
-        Judge::new(questions.protocol, questions.expectation.clone(), questions.token_header.clone());
+    let judge = Judge::new(questions.protocol, questions.expectation.clone(), questions.token_header.clone());
     let shared = Rc::new(Shared {
         pacer: Pacer::new(plan, part, start),
         questions,

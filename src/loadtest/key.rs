@@ -30,7 +30,9 @@ enum Pair {
 #[derive(Debug, Error)]
 pub enum KeyError {
     /// The file is missing or no PEM.
-    #[error("{path}: {what}; a private key in PEM is needed (openssl ecparam -name prime256v1 -genkey -noout)")]
+    #[error(
+        "{path}: {what}; a private key in PEM is needed (openssl ecparam -name prime256v1 -genkey -noout)"
+    )]
     File {
         /// Which file.
         path: PathBuf,
@@ -124,9 +126,7 @@ impl SigningKey {
                 }
                 Ok(())
             }
-            Pair::Rsa(pair) => {
-                pair.sign(&RSA_PKCS1_SHA256, &random, text, out).map_err(|_| KeyError::Sign)
-            }
+            Pair::Rsa(pair) => pair.sign(&RSA_PKCS1_SHA256, &random, text, out).map_err(|_| KeyError::Sign),
         }
     }
 }

@@ -43,11 +43,8 @@ pub async fn probe(
         let dialer = Dialer::new(&plan.target, plan.patience)?;
         let mut client = dialer.dial().await?;
         let until = Instant::now() + wait;
-        let judge = Judge::new(
-            questions.protocol,
-            questions.expectation.clone(),
-            questions.token_header.clone(),
-        );
+        let judge =
+            Judge::new(questions.protocol, questions.expectation.clone(), questions.token_header.clone());
         let judge = Rc::new(RefCell::new(judge));
         loop {
             let answer = timeout(plan.patience, async {

@@ -132,7 +132,8 @@ impl Questions {
             Protocol::ExtAuthz => messages::check(question, token),
         };
         let first = frame(&first)?;
-        let token = token.map(|token| find(&first, token.as_bytes()).ok_or(QuestionError::Token)).transpose()?;
+        let token =
+            token.map(|token| find(&first, token.as_bytes()).ok_or(QuestionError::Token)).transpose()?;
         let response = match (target.protocol, question.phases) {
             (Protocol::ExtProc, Phases::RequestAndResponse) => Some(frame(&messages::response_headers())?),
             _ => None,
@@ -221,4 +222,3 @@ fn find(text: &[u8], part: &[u8]) -> Option<std::ops::Range<usize>> {
     let start = text.windows(part.len().max(1)).position(|window| window == part)?;
     Some(start..start + part.len())
 }
-

@@ -26,7 +26,11 @@ impl Streams {
     /// Drives `connection` and, between its turns, the streams that it began.
     ///
     /// All that were begun are looked at before the connection has its next turn, so that their answers leave together.
-    pub(super) fn poll<C>(&self, mut connection: Pin<&mut C>, context: &mut Context<'_>) -> Poll<io::Result<()>>
+    pub(super) fn poll<C>(
+        &self,
+        mut connection: Pin<&mut C>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>>
     where
         C: Future<Output = hyper::Result<()>>,
     {

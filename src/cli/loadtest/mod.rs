@@ -91,10 +91,14 @@ async fn callers(args: &LoadtestArgs, plan: &Plan) -> Result<(Callers, Option<Is
     let file = match args.who() {
         Who::Anonymous => return Ok((Callers::anonymous(), None)),
         Who::TokenFile(path) => {
-            let token = fs::read_to_string(path).map_err(|error| Failed::File { path: path.clone(), error })?;
+            let token =
+                fs::read_to_string(path).map_err(|error| Failed::File { path: path.clone(), error })?;
             let token = token.trim();
             if token.is_empty() || token.contains(char::is_whitespace) {
-                return Err(Failed::Wrong(format!("{}: one token is expected, and nothing else", path.display())));
+                return Err(Failed::Wrong(format!(
+                    "{}: one token is expected, and nothing else",
+                    path.display()
+                )));
             }
             return Ok((Callers::with_token(token.to_owned()), None));
         }
@@ -153,7 +157,11 @@ async fn first_answer(
     let mut told = None;
     let asked = probe(plan, questions, wait, |probe| {
         if told.as_ref() != Some(probe) {
-            say(&format!("waiting for the first right answer (at most {} s): {}", wait.as_secs(), words(probe)));
+            say(&format!(
+                "waiting for the first right answer (at most {} s): {}",
+                wait.as_secs(),
+                words(probe)
+            ));
             told = Some(probe.clone());
         }
     });
@@ -163,7 +171,11 @@ async fn first_answer(
     };
     match last.outcome {
         Outcome::Right => Ok(()),
-        _ => Err(Failed::Wrong(format!("the first answer was not the expected one: {}\n{}", words(&last), advice(&last, issuer)))),
+        _ => Err(Failed::Wrong(format!(
+            "the first answer was not the expected one: {}\n{}",
+            words(&last),
+            advice(&last, issuer)
+        ))),
     }
 }
 

@@ -51,7 +51,8 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn some_time(text: &str) -> Result<Duration, String> {
-    duration(text).and_then(|time| if time.is_zero() { Err("more than nothing".to_owned()) } else { Ok(time) })
+    duration(text)
+        .and_then(|time| if time.is_zero() { Err("more than nothing".to_owned()) } else { Ok(time) })
 }
 
 pub(super) fn length(text: &str) -> Result<Until, String> {
@@ -109,7 +110,8 @@ pub(super) fn header(text: &str) -> Result<(String, String), String> {
     let (name, value) = split.ok_or_else(wrong)?;
     let value = value.strip_prefix(':').unwrap_or(value).trim();
     let known = name.strip_prefix(':').unwrap_or(name);
-    if http::HeaderName::from_bytes(known.as_bytes()).is_err() || http::HeaderValue::from_str(value).is_err() {
+    if http::HeaderName::from_bytes(known.as_bytes()).is_err() || http::HeaderValue::from_str(value).is_err()
+    {
         return Err(wrong());
     }
     Ok((name.to_ascii_lowercase(), value.to_owned()))
@@ -157,7 +159,9 @@ mod tests {
         for text in ["unix:/run/b.sock", "unix:///run/b.sock"] {
             assert_eq!(address(text), Ok(Address::Unix("/run/b.sock".into())), "{text}");
         }
-        for text in ["", "9002", ":9002", "localhost", "localhost:", "localhost:70000", "http://a:1/b", "unix:"] {
+        for text in
+            ["", "9002", ":9002", "localhost", "localhost:", "localhost:70000", "http://a:1/b", "unix:"]
+        {
             assert!(address(text).is_err(), "{text}");
         }
     }

@@ -145,7 +145,8 @@ impl<'a> Sent<'a> {
     }
 
     fn begins_with(self, prefix: &[u8]) -> bool {
-        self.0.len() >= prefix.len() && self.0.iter().zip(prefix).all(|(one, other)| fold(*one) == fold(*other))
+        self.0.len() >= prefix.len()
+            && self.0.iter().zip(prefix).all(|(one, other)| fold(*one) == fold(*other))
     }
 }
 
