@@ -1,3 +1,5 @@
+//! The text report as it looks, and its width.
+
 use super::super::super::fixture;
 use super::super::super::summary::ErrorKind;
 use super::*;
