@@ -12,6 +12,7 @@ use envoy_types::pb::envoy::service::auth::v3::check_response::HttpResponse;
 use envoy_types::pb::envoy::service::ext_proc::v3::ProcessingResponse;
 use envoy_types::pb::envoy::service::ext_proc::v3::processing_response::Response;
 use prost::Message as _;
+use serde_json::Value;
 
 use super::plan::Protocol;
 use super::record::Outcome;
@@ -46,7 +47,6 @@ pub(super) struct Judgement {
 }
 
 /// Judges messages. Equal bytes are the same answer: only what differs is decoded.
-#[derive(Debug)]
 pub(super) struct Judge {
     protocol: Protocol,
     expectation: Expectation,
@@ -55,7 +55,6 @@ pub(super) struct Judge {
     known: VecDeque<Known>,
 }
 
-#[derive(Debug)]
 struct Known {
     /// The answer to the headers, where one to the body followed.
     before: Bytes,
@@ -137,9 +136,7 @@ impl Judge {
             (Said::Mutation { wants_body: true, .. }, _) if before.is_empty() => {
                 (Verdict::WantsBody, Vec::new())
             }
-            (Said::Mutation { .. }, Expectation::Refusal(_)) => {
-                settled(Outcome::Wrong("let through where a refusal was expected"), None)
-            }
+            (Said::Mutation { .. }, Expectation::Refusal(_)) => settled(Outcome::Refused(200), None),
             (Said::Mutation { mut set, mut removed, .. }, Expectation::Permit { credential_headers }) => {
                 if let (false, Said::Mutation { set: more, removed: other, .. }) =
                     (before.is_empty(), ext_proc(before, Phase::Headers))
@@ -270,12 +267,20 @@ fn ext_authz(message: &[u8]) -> Said {
             Said::Mutation { set: Vec::new(), removed: Vec::new(), wants_body: false }
         }
         Some(HttpResponse::DeniedResponse(no) | HttpResponse::ErrorResponse(no)) if status.code != 0 => {
+            let words = if status.message.is_empty() { code(&no.body) } else { status.message };
             // Envoy's own where the server names none.
-            refusal(no.status.map_or(403, |status| status.code), &status.message)
+            refusal(no.status.map_or(403, |status| status.code), &words)
         }
         None => refusal(403, &status.message),
         Some(_) => Said::Unheard("status and response contradict each other"),
     }
+}
+
+/// The word for machines in a provider's error: the rest of the body is for its caller.
+fn code(body: &str) -> String {
+    let body: Value = serde_json::from_str(body).unwrap_or_default();
+    let places = ["/error/code", "/error/type", "/error/status", "/code"];
+    places.iter().find_map(|place| body.pointer(place)?.as_str()).unwrap_or_default().to_owned()
 }
 
 fn refusal(status: i32, words: &str) -> Said {
@@ -286,3 +291,7 @@ fn refusal(status: i32, words: &str) -> Said {
 }
 
 const NO_SCHEMA: &str = "not a message of the protocol";
+
+#[cfg(test)]
+#[path = "check_tests.rs"]
+mod tests;

@@ -259,3 +259,7 @@ impl Connection {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "drive_tests.rs"]
+mod tests;

@@ -1,5 +1,7 @@
 //! What is asked: a chat completion as an SDK sends it and as Envoy tells of it, encoded once.
 
+use std::fmt;
+
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, Request, Uri};
 use thiserror::Error;
@@ -62,7 +64,6 @@ pub enum Phases {
 }
 
 /// A question for each caller, encoded.
-#[derive(Debug)]
 pub struct Questions {
     pub(super) protocol: Protocol,
     pub(super) expectation: Expectation,
@@ -181,6 +182,13 @@ impl Questions {
     }
 }
 
+impl fmt::Debug for Questions {
+    /// Without the messages: they have tokens in them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Questions({:?}, {:?}, {} bytes)", self.protocol, self.callers, self.first.len())
+    }
+}
+
 /// The call as Envoy makes it.
 fn head(target: &plan::Target, question: &Question) -> Result<Request<()>, QuestionError> {
     let path = match target.protocol {
@@ -222,3 +230,7 @@ fn find(text: &[u8], part: &[u8]) -> Option<std::ops::Range<usize>> {
     let start = text.windows(part.len().max(1)).position(|window| window == part)?;
     Some(start..start + part.len())
 }
+
+#[cfg(test)]
+#[path = "question_tests.rs"]
+mod tests;

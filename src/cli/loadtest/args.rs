@@ -253,6 +253,19 @@ impl LoadtestArgs {
         }
     }
 
+    /// What is asked, as far as it is not the usual thing.
+    pub(super) fn details(&self) -> Vec<(&'static str, String)> {
+        let entry = self.provider.as_ref().or(self.cluster.as_ref());
+        let body = self.body.map(|size| format!("{size} bytes"));
+        let phases = (self.phases == PhasesName::RequestResponse).then(|| "request, response".to_owned());
+        let expected = match self.expect {
+            Expectation::Permit { .. } => None,
+            Expectation::Refusal(status) => Some(format!("refusal with {status}")),
+        };
+        let all = [("entry", entry.cloned()), ("body", body), ("phases", phases), ("expected", expected)];
+        all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+
     pub(super) fn expectation(&self) -> Expectation {
         match self.expect.clone() {
             Expectation::Permit { mut credential_headers } => {

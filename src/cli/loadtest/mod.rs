@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,12 +19,14 @@ pub(super) use args::LoadtestArgs;
 use args::Who;
 
 use super::serve::on_background;
-use crate::base::{Clock as _, SystemClock};
+use crate::base::{Clock as _, SystemClock, UnixTime};
+use crate::loadtest::report::{self, Ink};
 use crate::loadtest::{
-    Asked, Callers, CallersError, Claims, HostError, Issuer, IssuerError, KeyError, LoadtestError, Outcome,
-    Plan, Probe, Process, Progress, QuestionError, Questions, Running, SigningKey, Summary, Until, UsageLine,
-    probe, start,
+    Asked, Callers, CallersError, Claims, HostError, Issuer, IssuerError, KeyError, LoadtestError, Measured,
+    Outcome, Plan, Probe, Process, Progress, QuestionError, Questions, Running, SigningKey, Summary, Until,
+    UsageLine, probe, start,
 };
+use crate::telemetry::may_have_colour;
 
 /// Why nothing was measured.
 #[derive(Debug, Error)]
@@ -81,9 +83,9 @@ async fn whole(args: &LoadtestArgs) -> Result<ExitCode, Failed> {
     first_answer(&plan, &questions, wait, issuer.as_ref()).await?;
     let mut running = start(&plan, questions).await?;
     let (measured, began, usage) = watch(&plan, &mut running, process.as_ref()).await?;
-    let asked = Asked { plan, callers: count as u64, details: Vec::new() };
+    let asked = Asked { plan, callers: count as u64, details: args.details() };
     let summary = Summary::new(asked, began, measured.elapsed, &measured.recorder, usage.as_ref());
-    report(args, &summary)
+    conclude(args, &summary)
 }
 
 /// Who asks, and the issuer that vouches for them where it runs here.
@@ -183,6 +185,7 @@ async fn first_answer(
 fn words(probe: &Probe) -> String {
     let what = match probe.outcome {
         Outcome::Right => "right".to_owned(),
+        Outcome::Refused(200) => "permitted where a refusal was expected".to_owned(),
         Outcome::Refused(status) => format!("refused with {status}"),
         Outcome::Wrong(why) => why.to_owned(),
         Outcome::Status(code) => format!("gRPC status {code}"),
@@ -226,7 +229,7 @@ async fn watch(
     plan: &Plan,
     running: &mut Running,
     process: Option<&Process>,
-) -> Result<(crate::loadtest::Measured, crate::base::UnixTime, Option<UsageLine>), Failed> {
+) -> Result<(Measured, UnixTime, Option<UsageLine>), Failed> {
     let zero = running.zero();
     let mut progress = Progress::new(plan.until, running.gauges());
     let mut usage = process.map(|_| UsageLine::default());
@@ -271,21 +274,16 @@ async fn watch(
 }
 
 /// Prints the result, writes the report, and says which limits were missed.
-fn report(args: &LoadtestArgs, summary: &Summary) -> Result<ExitCode, Failed> {
+fn conclude(args: &LoadtestArgs, summary: &Summary) -> Result<ExitCode, Failed> {
     let missed = args.limits(summary.requests).missed(summary);
-    let text = format!("{summary:#?}\n");
-    if let Some(path) = &args.report {
-        write(path, &text)?;
-    }
+    let ink = if may_have_colour(&io::stdout()) { Ink::Colour } else { Ink::Plain };
+    let text = if args.json { report::json(summary, &missed) } else { report::text(summary, &missed, ink) };
     let printed = io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush());
-    for missed in &missed {
-        say(&format!("missed: {missed}"));
+    if let Some(path) = &args.report {
+        let html = report::html(summary, &missed);
+        fs::write(path, html).map_err(|error| Failed::File { path: path.clone(), error })?;
     }
     Ok(if missed.is_empty() && printed.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Failed> {
-    fs::write(path, text).map_err(|error| Failed::File { path: path.to_owned(), error })
 }
 
 fn say(text: &str) {
