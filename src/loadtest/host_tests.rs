@@ -1,3 +1,5 @@
+//! Processes as a made-up and as the real `/proc` tell of them.
+
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 

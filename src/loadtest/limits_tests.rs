@@ -1,3 +1,5 @@
+//! Limits at their very value, and limits on what was not measured.
+
 use super::super::fixture;
 use super::*;
 

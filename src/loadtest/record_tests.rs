@@ -1,3 +1,5 @@
+//! What counts as what, and that merged recorders tell what one would have told.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Rates, histograms and time lines of runs that can be counted by hand.
+
 use super::super::fixture;
 use super::super::record::Sample;
 use super::*;

@@ -115,16 +115,12 @@ impl Chart {
         ));
     }
 
-    /// A point that is told of: a dot and its text above it.
-    pub(super) fn mark(&mut self, class: &str, (x, y): (f64, f64), anchor: Anchor, text: &str) {
+    /// A point of the first line that is told of: a dot, and above it its text in the class `note`.
+    pub(super) fn mark(&mut self, (x, y): (f64, f64), note: &str, anchor: Anchor, text: &str) {
         let (x, y) = (self.at_x(x), self.at_y(y));
-        self.put(format_args!(r#"<circle class="dot {class}" cx="{x:.1}" cy="{y:.1}" r="3.5"/>"#));
-        // On a small screen a text in the middle would lie on its neighbour.
-        let (class, aside) = match anchor {
-            Anchor::End => ("note", -4.0),
-            Anchor::Start | Anchor::Middle => ("note more", 0.0),
-        };
-        self.text(class, (x + aside, y - 13.0), anchor, text);
+        self.put(format_args!(r#"<circle class="dot one" cx="{x:.1}" cy="{y:.1}" r="3.5"/>"#));
+        let aside = if matches!(anchor, Anchor::End) { 4.0 } else { 0.0 };
+        self.text(note, (x - aside, y - 13.0), anchor, text);
     }
 
     /// The drawing.

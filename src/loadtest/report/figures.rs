@@ -61,15 +61,16 @@ fn percentiles(latency: &Latency) -> Figure {
     let mut chart = Chart::new(&label, &x, &y);
     chart.area("one", &curve);
     chart.line("one", curve.iter().copied().map(Some));
-    for (place, took, anchor) in [
-        (2_f64.log10(), latency.p50, Anchor::Middle),
-        (1.0, latency.p90, Anchor::End),
-        (2.0, latency.p99, Anchor::End),
-        (3.0, latency.p999, Anchor::End),
-        (end, latency.max, Anchor::End),
+    // Where there is little room the second would lie on its neighbours.
+    for (place, took, note, anchor) in [
+        (2_f64.log10(), latency.p50, "note", Anchor::Middle),
+        (1.0, latency.p90, "note more", Anchor::Middle),
+        (2.0, latency.p99, "note", Anchor::End),
+        (3.0, latency.p999, "note", Anchor::End),
+        (end, latency.max, "note", Anchor::End),
     ] {
         if place < end - 0.2 || took == latency.max {
-            chart.mark("one", (place.min(end), micro(took)), anchor, &units::micros(took));
+            chart.mark((place.min(end), micro(took)), note, anchor, &units::micros(took));
         }
         if took == latency.max {
             break;

@@ -1,3 +1,5 @@
+//! The page is well-formed, loads nothing, runs nothing, and shows what is known.
+
 use roxmltree::{Document, ParsingOptions};
 
 use super::super::super::fixture;

@@ -1,3 +1,5 @@
+//! The fields of the JSON report, each by its name.
+
 use serde_json::{Value, json as value};
 
 use super::super::super::fixture;

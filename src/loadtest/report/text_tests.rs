@@ -1,3 +1,5 @@
+//! The text report as it looks, and its width.
+
 use super::super::super::fixture;
 use super::super::super::summary::ErrorKind;
 use super::*;
@@ -74,7 +76,7 @@ fn colours_change_no_letter() {
 fn a_stall_is_seen_in_the_time_line() {
     let report = text(&fixture::troubled(), &[], Ink::Plain);
     let curve = |name: &str| {
-        let line = report.lines().filter(|line| line.trim_start().starts_with(name)).next_back().unwrap();
+        let line = report.lines().rfind(|line| line.trim_start().starts_with(name)).unwrap();
         line.trim_start().trim_start_matches(name).trim().chars().collect::<Vec<_>>()
     };
     let (rate, p99) = (curve("rate"), curve("p99"));
