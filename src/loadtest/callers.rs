@@ -160,8 +160,10 @@ impl Callers {
 impl Signed {
     fn claims_of(&self, caller: usize) -> Vec<u8> {
         let mut claims = self.claims.clone();
-        if let Some(place) = claims.get_mut(self.digits..self.digits + self.width) {
-            place.copy_from_slice(&digits(caller)[DIGITS - self.width..]);
+        if let Some(place) = claims.get_mut(self.digits..self.digits + self.width)
+            && let Some(digits) = digits(caller).get(DIGITS - self.width..)
+        {
+            place.copy_from_slice(digits);
         }
         claims
     }

@@ -1,3 +1,5 @@
+//! Good and bad answers of both protocols, and what is said of each.
+
 #![allow(deprecated, reason = "`append` is what some Envoys read")]
 
 use envoy_types::pb::envoy::config::core::v3::HeaderValue;

@@ -1,3 +1,5 @@
+//! A load on a clock that stands still while there is work: both loops, late answers, broken connections.
+
 use std::future::pending;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! What is asked, taken apart by the decoders and verifiers of other projects.
+
 use envoy_types::pb::envoy::service::auth::v3::CheckRequest;
 use envoy_types::pb::envoy::service::ext_proc::v3::ProcessingRequest;
 use envoy_types::pb::envoy::service::ext_proc::v3::processing_request::Request as Phase;
