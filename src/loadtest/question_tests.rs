@@ -60,8 +60,11 @@ fn verify(key: &SigningKey, token: &str) -> Value {
 #[test]
 fn each_caller_has_a_subject_and_a_good_token_of_its_own() {
     let key = SigningKey::generate().unwrap();
-    for count in [1, 2, 10, 11, 1_001] {
-        let questions = questions(&Question::default(), signed(&key, &claims(), count));
+    for count in [1, 2, 10, 11, 1_001, 1_002, 1_003] {
+        // Wherever the digits stand in base64's groups of three.
+        let issuer = format!("http://127.0.0.1:9700{}", "/a".repeat(count % 3));
+        let claims = Claims { issuer, ..claims() };
+        let questions = questions(&Question::default(), signed(&key, &claims, count));
         assert_eq!(questions.callers(), count);
         let mut subjects = std::collections::BTreeSet::new();
         for caller in [0, 1, 9, 10, 500, 1_000].into_iter().filter(|caller| *caller < count) {
