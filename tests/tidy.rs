@@ -20,7 +20,7 @@ const EXPOSE: [&str; 5] =
     ["src/base/", "src/credential/", "src/outbound/", "src/token/", "src/request/mutation.rs"];
 
 /// Who may read it by its other name, `HeaderValue::wire`: what encodes the answers.
-const WIRE: [&str; 2] = ["src/envoy/ext_proc/response.rs", "src/envoy/ext_authz/response.rs"];
+const WIRE: [&str; 1] = ["src/envoy/mutation.rs"];
 
 /// Who may take JSON apart or put it together in the core.
 const CORE_JSON: [&str; 2] = ["src/identity/", "src/provider/dialect.rs"];

@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use self::credentials::Credentials;
@@ -33,8 +32,8 @@ use crate::envoy::{Current, labels};
 use crate::outbound::{Http, OutboundError};
 use crate::secrets::FileSecrets;
 use crate::serve::{
-    Address, Drained, Health, ListenError, Services, Tls, TlsError, Workers, WorkersError, accept, bind,
-    drain,
+    Address, Drained, Health, ListenError, Peers, Services, Tls, TlsError, Workers, WorkersError, accept,
+    bind, drain,
 };
 use crate::telemetry::{Metrics, install_panic_hook};
 use crate::token::{Outward, SecretFault, read_fingerprint_key};
@@ -121,6 +120,7 @@ impl App {
         let builder = Builder::new(http, Arc::clone(&metrics), credentials);
         let (generation, faults) = builder.build(&config, None)?;
         metrics.config_generation(generation.snapshot.generation);
+        let peers = Arc::new(Peers::new(&config.limits, Arc::clone(&clock), Arc::clone(&metrics)));
         let current = Arc::new(Current::new(generation, clock, Arc::clone(&metrics), config.limits.clone()));
         let (services, health) = Services::new(Arc::clone(&current)).await?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -128,14 +128,13 @@ impl App {
         let standing = Arc::new(standing::Watch::new(Arc::clone(&current), faults));
 
         let (drained, draining) = drain();
-        let places = Arc::new(Semaphore::new(config.limits.max_connections));
         let mut tasks = JoinSet::new();
         let mut addresses = Vec::new();
         for (listener, address) in listeners {
             tracing::info!(service = "grpc", %address, "listening");
             addresses.push(address);
-            let (workers, places) = (Arc::clone(&workers), Arc::clone(&places));
-            tasks.spawn(accept(listener, tls.clone(), workers, places, draining.clone()));
+            let (workers, peers) = (Arc::clone(&workers), Arc::clone(&peers));
+            tasks.spawn(accept(listener, tls.clone(), workers, peers, draining.clone()));
         }
         let mut admin = None;
         if let Some(listener) = admin_listener {

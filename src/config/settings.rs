@@ -145,8 +145,15 @@ pub struct Limits {
     pub max_headers: usize,
     /// Concurrent streams of one connection. Default 10 000.
     pub max_streams: u32,
+    /// Streams and checks at once over all connections. Default 100 000.
+    pub max_active: usize,
     /// Connections at once. Default 4 096.
     pub max_connections: usize,
+    /// Connections at once of one peer; below `max_connections` no peer has them all. Default 1 024: an Envoy opens one a
+    /// worker thread and cluster, so that is four of 128 threads and two clusters behind one address, and a quarter of all.
+    pub max_peer_connections: usize,
+    /// Requests that wait at once for keys, a cold credential or room; of one issuer or provider a quarter. Default 10 000.
+    pub max_waiting: usize,
     /// Verified tokens remembered. Default 100 000.
     pub verified_tokens: usize,
     /// A stream that waits longer for Envoy's next message ends. Default 5 min.
@@ -173,7 +180,10 @@ impl Default for Limits {
             max_token: 16 << 10,
             max_headers: 96 << 10,
             max_streams: 10_000,
+            max_active: 100_000,
             max_connections: 4_096,
+            max_peer_connections: 1_024,
+            max_waiting: 10_000,
             verified_tokens: 100_000,
             stream_idle: Duration::from_secs(300),
             stream_total: Duration::from_secs(3_600),

@@ -168,6 +168,8 @@ fn a_complete_document_becomes_what_it_says() {
     assert_eq!(config.store.root, folder.join("secrets"));
     assert_eq!(config.on_no_provider, OnNoProvider::Pass);
     assert_eq!((config.limits.max_body, config.limits.max_streams), (32 << 20, 100));
+    assert_eq!((config.limits.max_peer_connections, config.limits.max_waiting), (5, 400));
+    assert_eq!(config.limits.max_active, 5_000);
     assert_eq!(config.limits.patience, Duration::from_millis(300));
 }
 

@@ -1,6 +1,5 @@
 //! What both protocols share: the generation that serves, the clock, the deadlines, the counters.
 
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,6 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::budget::Budget;
+use super::waiting::{Queue, Waiting, Waits};
 use crate::base::{Clock, Fingerprint, Now};
 use crate::config::Limits;
 use crate::credential::Signed;
@@ -30,10 +30,6 @@ pub(super) enum ProtocolError {
     OutOfOrder,
 }
 
-/// The server as one worker has it: every request holds on to it, so its count must not be other cores' to touch.
-#[derive(Clone, Debug)]
-pub struct Local(Rc<Arc<Current>>);
-
 /// A snapshot with what belongs to it on the background side.
 #[derive(Debug)]
 pub struct Generation {
@@ -55,23 +51,8 @@ pub struct Current {
     rejections: Throttle,
     missing: Throttle,
     bodies: Budget,
+    waiting: Waiting,
     draining: AtomicBool,
-}
-
-impl Local {
-    /// For one worker.
-    #[must_use]
-    pub fn new(current: Arc<Current>) -> Self {
-        Self(Rc::new(current))
-    }
-}
-
-impl std::ops::Deref for Local {
-    type Target = Current;
-
-    fn deref(&self) -> &Current {
-        &self.0
-    }
 }
 
 impl Generation {
@@ -104,6 +85,7 @@ impl Current {
         Self {
             generation: ArcSwap::from_pointee(generation),
             clock,
+            waiting: Waiting::new(limits.max_waiting, Arc::clone(&metrics)),
             metrics,
             bodies: Budget::new(limits.body_memory),
             limits,
@@ -171,7 +153,7 @@ impl Current {
     pub(super) fn at(&self, since: Now, patience: Patience) -> Now {
         match patience {
             Patience::Fresh => since,
-            Patience::Keys | Patience::Spent => self.now(),
+            Patience::Keys | Patience::Spent | Patience::Crowded => self.now(),
         }
     }
 
@@ -180,8 +162,18 @@ impl Current {
         self.limits.patience.saturating_sub(self.now().instant.saturating_duration_since(since.instant))
     }
 
+    /// A place among those that wait, or none: then the request is decided again with [`Patience::Crowded`].
+    pub(super) fn waits(&self, generation: &Generation, wait: Wait) -> Option<Waits> {
+        self.waiting.enter(Queue::of(wait, generation.snapshot.generation))
+    }
+
+    /// The same for one that waits for room.
+    pub(super) fn waits_for_room(&self) -> Option<Waits> {
+        self.waiting.enter(Queue::Room)
+    }
+
     /// Waits for what a request asked for, not longer than it may.
-    pub(super) async fn wait(generation: Arc<Generation>, wait: Wait, patience: Duration) {
+    pub(super) async fn wait(generation: Arc<Generation>, wait: Wait, patience: Duration, _place: Waits) {
         // Whatever comes of it, the request is decided again with what is there then.
         match wait {
             Wait::KeySet { issuer } => {

@@ -7,17 +7,20 @@ mod ext_proc;
 mod facts;
 mod grpc;
 mod headers;
+mod local;
 mod mutation;
 mod refusal;
 mod structs;
 #[cfg(test)]
 #[path = "tests/bench.rs"]
 mod testing;
+mod waiting;
 mod wire;
 
-pub use current::{Current, Generation, Local, labels};
+pub use current::{Current, Generation, labels};
 pub use ext_authz::{Authorization, Checking};
 pub use ext_proc::{Answers, ExternalProcessor};
+pub use local::Local;
 
 /// The compiled `proto/`, for server reflection.
 pub const DESCRIPTORS: &[u8] = wire::DESCRIPTORS;

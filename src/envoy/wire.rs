@@ -103,6 +103,7 @@ impl<'a> Fields<'a> {
         Self(message)
     }
 
+    #[inline]
     fn step(&mut self) -> Result<(u32, Value<'a>), WireError> {
         let tag = self.varint()?;
         let number =
@@ -132,7 +133,19 @@ impl<'a> Fields<'a> {
         Ok(head)
     }
 
+    #[inline]
     fn varint(&mut self) -> Result<u64, WireError> {
+        // Tags and most lengths are one byte long.
+        match self.0 {
+            [byte @ 0..=0x7f, rest @ ..] => {
+                self.0 = rest;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, WireError> {
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
             let (byte, rest) = self.0.split_first().ok_or(WireError::Malformed)?;
@@ -149,6 +162,7 @@ impl<'a> Fields<'a> {
 impl<'a> Iterator for Fields<'a> {
     type Item = Result<(u32, Value<'a>), WireError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.0.is_empty() {
             return None;

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
 use super::client_cert::{ClientCertificate, ClientCertificates};
 use super::jws::Jws;
 use super::key_set::Unverified;
-use super::remembered::{Remembered, TokenDigest, Verified};
+use super::remembered::{Remembered, TokenDigest, Turn, Verified};
 use super::token_headers::{self, HeaderSet, PresentedToken};
 use super::{
     Caller, CallersSettings, IdentityError, IssuerSettings, KeySet, TokenError, VerifiedPrincipal, jwt,
@@ -26,6 +27,20 @@ pub struct Callers {
     token_headers: Vec<String>,
     certificates: Option<ClientCertificates>,
     remembered: Remembered,
+    /// See [`TOGETHER`].
+    together: Duration,
+}
+
+/// How long a thread waits for another one that verifies the same token: many times what it takes (some 17 µs for RS256, 40 for
+/// ES256), and no longer than its other requests can bear where that thread was put aside.
+const TOGETHER: Duration = Duration::from_millis(1);
+
+/// How a token that was not remembered came to be known.
+enum Known {
+    /// It was verified.
+    Now,
+    /// Another request verified it at the same time.
+    FromAnother,
 }
 
 /// One issuer: its settings, its current keys, its counters.
@@ -77,6 +92,7 @@ impl Callers {
             token_headers,
             certificates: settings.mtls.as_ref().map(ClientCertificates::new),
             remembered: Remembered::new(settings.verified_tokens),
+            together: TOGETHER,
             settings,
         }
     }
@@ -154,13 +170,36 @@ impl Callers {
         }
         let jws = Jws::parse(token.text)?;
         let (index, issuer) = self.issuer_of(&jws)?;
-        let verified = self.check_header(index, token).and_then(|()| issuer.verify(index, &jws, now));
-        let outcome = if verified.is_ok() { &issuer.tally.accepted } else { &issuer.tally.refused };
+        let verified = self
+            .check_header(index, token)
+            .and_then(|()| self.verify_once(digest, (index, issuer), &jws, now));
+        let (outcome, principal) = match verified {
+            Ok((principal, Known::Now)) => (&issuer.tally.accepted, Ok(principal)),
+            Ok((principal, Known::FromAnother)) => (issuer.tally.cached.mine(), Ok(principal)),
+            Err(error) => (&issuer.tally.refused, Err(error)),
+        };
         outcome.fetch_add(1, Ordering::Relaxed);
-        let verified = verified?;
+        principal
+    }
+
+    /// Verifies a token that is new here; of a burst of requests with the same one, on whatever threads, the first does.
+    fn verify_once(
+        &self,
+        digest: TokenDigest,
+        (index, issuer): (usize, &Issuer),
+        jws: &Jws<'_>,
+        now: UnixTime,
+    ) -> Result<(Arc<VerifiedPrincipal>, Known), IdentityError> {
+        let turn = self.remembered.turn(&digest, self.together);
+        if let Turn::Over(verified) = &turn
+            && verified.still_holds(issuer, now)
+        {
+            return Ok((Arc::clone(&verified.principal), Known::FromAnother));
+        }
+        let verified = issuer.verify(index, jws, now)?;
         let principal = Arc::clone(&verified.principal);
-        self.remembered.keep(digest, verified);
-        Ok(principal)
+        self.remembered.keep(turn, digest, verified);
+        Ok((principal, Known::Now))
     }
 
     /// Whose token it claims to be. Not believed before the signature is verified with a key of just this issuer.

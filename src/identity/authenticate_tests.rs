@@ -12,6 +12,9 @@ use crate::identity::{
 };
 use crate::request::{EnvoyFacts, Half, Headers, PeerFacts};
 
+#[path = "authenticate_burst_tests.rs"]
+mod burst;
+
 const HEADER: &str = r#"{"alg":"ES256","kid":"a","typ":"at+jwt"}"#;
 const AGENT: &str = "spiffe://mesh.example/ns/prod/sa/agent";
 

@@ -142,7 +142,7 @@ impl Material {
 }
 
 impl Fingerprint {
-    fn of(digest: &digest::Digest) -> Self {
+    pub(super) fn of(digest: &digest::Digest) -> Self {
         let mut bytes = [0; 32];
         // SHA-256 is 32 bytes long, so the two always fit.
         for (to, from) in bytes.iter_mut().zip(digest.as_ref()) {

@@ -1,18 +1,28 @@
 //! Tokens verified lately, by the SHA-256 of the whole token: a part of it, or one of its claims, would let another
 //! token pass for it (CVE-2026-35030).
+//!
+//! Only what was verified is remembered. A refusal is not: it may be over in a moment (a key that is on its way, a clock), and
+//! whoever sends bad tokens sends a new one each time, so that they would push out those that are used.
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::digest;
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle, GuardResult, PlaceholderGuard};
+use quick_cache::{DefaultHashBuilder, Weighter};
 
 use super::VerifiedPrincipal;
 use super::key::Fingerprint;
 
 /// An entry takes one place a kibibyte, so that the whole is bounded in number and in bytes.
 const BYTES_A_PLACE: usize = 1024;
+
+/// What an entry takes beside itself: in the table, in the list, and in the list of those that were pushed out lately.
+const TABLE: usize = 256;
+
+/// What a text takes beside itself: its pointer and length, and what the allocator rounds up to.
+const TEXT: usize = size_of::<Box<str>>() + 16;
 
 /// Verified tokens. Never holds a token itself.
 pub(super) struct Remembered(Cache<TokenDigest, Verified, ByPlaces>);
@@ -32,8 +42,23 @@ pub(super) struct Verified {
     places: u64,
 }
 
+/// Whose turn it is to verify a token that is not remembered.
+pub(super) enum Turn<'a> {
+    /// Nobody's: somebody did just now, and this came of it.
+    Over(Verified),
+    /// Ours. Who comes with the same token meanwhile waits for what comes of it; if nothing does, the next one has its turn.
+    Ours(Guard<'a>),
+    /// Somebody has it and takes too long; nobody waits for us.
+    Beside,
+}
+
+/// Keeps others with the same token waiting.
+type Guard<'a> = PlaceholderGuard<'a, TokenDigest, Verified, ByPlaces, DefaultHashBuilder, Lifecycle>;
+
+type Lifecycle = DefaultLifecycle<TokenDigest, Verified>;
+
 #[derive(Clone)]
-struct ByPlaces;
+pub(super) struct ByPlaces;
 
 impl Remembered {
     /// A memory of at most `places` tokens; none at all with 0.
@@ -45,8 +70,23 @@ impl Remembered {
         self.0.get(token)
     }
 
-    pub(super) fn keep(&self, token: TokenDigest, verified: Verified) {
-        self.0.insert(token, verified);
+    /// To be asked before a token is verified that was not found. Blocks the thread where another one verifies the same token
+    /// now, not longer than `patience`; holds nobody up who has another token.
+    pub(super) fn turn(&self, token: &TokenDigest, patience: Duration) -> Turn<'_> {
+        match self.0.get_value_or_guard(token, Some(patience)) {
+            GuardResult::Value(verified) => Turn::Over(verified),
+            GuardResult::Guard(guard) => Turn::Ours(guard),
+            GuardResult::Timeout => Turn::Beside,
+        }
+    }
+
+    /// Ends a turn with what came of it.
+    pub(super) fn keep(&self, turn: Turn<'_>, token: TokenDigest, verified: Verified) {
+        match turn {
+            // An error means that the token was forgotten meanwhile, which is another one's word.
+            Turn::Ours(guard) => drop(guard.insert(verified)),
+            Turn::Over(_) | Turn::Beside => self.0.insert(token, verified),
+        }
     }
 
     pub(super) fn forget(&self, token: &TokenDigest) {
@@ -81,8 +121,8 @@ impl Verified {
 fn size(verified: &VerifiedPrincipal) -> usize {
     let (principal, context) = (verified.principal(), verified.auth_context());
     let lists = principal.groups.iter().chain(&context.amr).chain(&context.acr);
-    let listed: usize = lists.map(|text| size_of::<Box<str>>() + text.len()).sum();
-    size_of::<(TokenDigest, Verified, VerifiedPrincipal)>() + principal.subject.len() + listed
+    let listed: usize = lists.map(|text| TEXT + text.len()).sum();
+    TABLE + size_of::<(TokenDigest, Verified, VerifiedPrincipal)>() + TEXT + principal.subject.len() + listed
 }
 
 impl Weighter<TokenDigest, Verified> for ByPlaces {
@@ -96,3 +136,7 @@ impl fmt::Debug for Remembered {
         write!(f, "Remembered({} tokens)", self.0.len())
     }
 }
+
+#[cfg(test)]
+#[path = "remembered_tests.rs"]
+mod tests;

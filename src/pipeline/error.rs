@@ -91,6 +91,12 @@ pub enum Cause {
     /// The request cannot be signed.
     #[error(transparent)]
     Signing(#[from] SigningError),
+    /// Too many streams are open.
+    #[error("too many streams are open already (limits.max_active)")]
+    Busy,
+    /// It would have to wait, and too many do already.
+    #[error("too many requests wait for a key set or a credential already (limits.max_waiting)")]
+    Crowded,
     /// Envoy's configuration sends bodies in a mode that nothing here speaks.
     #[error("{0} is not served; set NONE, or FULL_DUPLEX_STREAMED for bodies past Envoy's buffer")]
     BodyMode(&'static str),
@@ -250,6 +256,7 @@ impl Cause {
                 SigningError::Body(BodyFault::NoRoom) => Code::Overloaded,
             },
             Self::ClockCorrected => Code::CredentialUnavailable,
+            Self::Busy | Self::Crowded => Code::Overloaded,
             Self::StepUp => Code::InsufficientUserAuthentication,
             Self::Policy(Refused::MfaNotPossible) => Code::MfaNotPossible,
             Self::Credential(_) | Self::CredentialReplaced => Code::CredentialUnavailable,

@@ -20,6 +20,8 @@ pub enum Patience {
     Keys,
     /// It may not wait any more: what is missing now is refused.
     Spent,
+    /// It may not wait at all, because too many others do.
+    Crowded,
 }
 
 /// Decides `view`. Takes no lock and waits for nothing.
@@ -77,7 +79,8 @@ fn decide<'a>(
     };
     let attached = match patience {
         Patience::Fresh | Patience::Keys => tokens.with(index, now, put_on),
-        Patience::Spent => tokens.with_last_good(index, now, put_on),
+        // The last good one may be old, and is better than a refusal.
+        Patience::Spent | Patience::Crowded => tokens.with_last_good(index, now, put_on),
     };
     match attached {
         Ok((Ok(Attached { mutation, signed }), credential)) => {
@@ -88,9 +91,10 @@ fn decide<'a>(
             length => Err(Stop::Wait(Wait::Body { provider: index, length })),
         },
         Ok((Err(error), _)) => Err(stop(error.into())),
-        Err(Unavailable::Awaited) if patience != Patience::Spent => {
+        Err(Unavailable::Awaited) if matches!(patience, Patience::Fresh | Patience::Keys) => {
             Err(Stop::Wait(Wait::Credential { provider: index }))
         }
+        Err(_) if patience == Patience::Crowded => Err(stop(Cause::Crowded)),
         Err(error) => {
             let retry_after = tokens.retry_after(index, now);
             Err(Stop::Refuse(Box::new(Refusal { retry_after, ..found.refusal(error.into()) })))
@@ -181,6 +185,10 @@ impl Found<'_> {
                 Cause::Identity(IdentityError::UnknownKey { issuer } | IdentityError::NoKeySet { issuer }),
                 Patience::Fresh,
             ) => Stop::Wait(Wait::KeySet { issuer }),
+            (
+                Cause::Identity(IdentityError::UnknownKey { .. } | IdentityError::NoKeySet { .. }),
+                Patience::Crowded,
+            ) => Stop::Refuse(Box::new(self.refusal(Cause::Crowded))),
             _ => Stop::Refuse(Box::new(self.refusal(cause))),
         }
     }

@@ -254,6 +254,20 @@ fn keys_that_may_come_are_waited_for_once() {
 }
 
 #[test]
+fn who_finds_too_many_waiting_is_refused_and_whoever_need_not_wait_is_served() {
+    let warm = snapshot(OnNoProvider::Deny, None);
+    let mut cold = snapshot(OnNoProvider::Deny, None);
+    cold.tokens = Store::new([Slot::Fixed(Arc::default())], fingerprints());
+    let (known, unknown) = (bearer("[]", "k1"), bearer("[]", "k2"));
+    let (known, unknown) = ([("authorization", known.as_str())], [("authorization", unknown.as_str())]);
+    let (known, unknown) = (view(Asked { lines: &known, ..ASKED }), view(Asked { lines: &unknown, ..ASKED }));
+    attached(run(&warm, &known, now(NOW), Patience::Crowded));
+    refused(run(&warm, &unknown, now(NOW), Patience::Crowded), Cause::Crowded);
+    refused(run(&cold, &known, now(NOW), Patience::Crowded), Cause::Crowded);
+    assert_eq!((Cause::Crowded.code(), Cause::Crowded.code().status()), (Code::Overloaded, 503));
+}
+
+#[test]
 fn nobodys_requests_are_denied_or_left_alone_as_configured() {
     let asked = Asked { cluster: Some("elsewhere"), ..ASKED };
     let deny = snapshot(OnNoProvider::Deny, None);

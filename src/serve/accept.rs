@@ -4,54 +4,52 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
-
 use super::drain::Drain;
 use super::listen::Bound;
+use super::peers::{PeerAddress, Peers};
 use super::tls::Tls;
 use super::worker::{Connection, Socket, Workers};
 
-/// Accepts on `bound` until the drain begins. `places` bounds the connections of all listeners together; whoever comes
-/// when there is none waits, one accepted and the rest in the kernel's queue.
+/// Accepts on `bound` until the drain begins. A connection for which `peers` has no place is closed at once: it waits for
+/// nobody, and nobody waits behind it.
 pub async fn accept(
     bound: Bound,
     tls: Option<Arc<Tls>>,
     workers: Arc<Workers>,
-    places: Arc<Semaphore>,
+    peers: Arc<Peers>,
     mut drain: Drain,
 ) {
     let mut pause = Duration::ZERO;
     loop {
         let next = async {
             tokio::time::sleep(pause).await;
-            let socket = match &bound {
+            match &bound {
                 Bound::Tcp(listener) => {
-                    listener.accept().await.and_then(|(socket, _)| socket.into_std()).map(Socket::Tcp)
+                    let (socket, from) = listener.accept().await?;
+                    Ok((Socket::Tcp(socket.into_std()?), from.into()))
                 }
                 Bound::Unix(listener, _) => {
-                    listener.accept().await.and_then(|(socket, _)| socket.into_std()).map(Socket::Unix)
+                    let (socket, _) = listener.accept().await?;
+                    Ok((Socket::Unix(socket.into_std()?), PeerAddress::Unix))
                 }
-            };
-            // Only now: a listener to which nobody comes must not hold a place that another one needs.
-            (Arc::clone(&places).acquire_owned().await, socket)
+            }
         };
         let next = tokio::select! {
             next = next => next,
             () = drain.begins() => return,
         };
         match next {
-            (Ok(permit), Ok(socket)) => {
+            Ok((socket, peer)) => {
                 pause = Duration::ZERO;
+                let Some(place) = peers.admit(peer) else { continue };
                 let tls = match socket {
                     Socket::Tcp(_) => tls.clone(),
                     // Who may open a Unix socket is the file system's to say.
                     Socket::Unix(_) => None,
                 };
-                workers.deal(Connection { socket, tls, drain: drain.clone(), permit });
+                workers.deal(Connection { socket, tls, drain: drain.clone(), place });
             }
-            (Ok(_), Err(error)) => pause = pause_after(&error),
-            // Nobody closes the semaphore.
-            (Err(_closed), _) => return,
+            Err(error) => pause = pause_after(&error),
         }
     }
 }

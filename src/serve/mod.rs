@@ -3,6 +3,7 @@
 mod accept;
 mod drain;
 mod listen;
+mod peers;
 mod preface;
 mod services;
 mod streams;
@@ -12,6 +13,7 @@ mod worker;
 pub use accept::accept;
 pub use drain::{Drain, Drained, drain};
 pub use listen::{Address, Bound, ListenError, bind};
+pub use peers::Peers;
 pub use services::{Health, Services};
 pub use tls::{Peer, Tls, TlsError};
 pub use worker::{Workers, WorkersError};

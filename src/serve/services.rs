@@ -35,6 +35,10 @@ pub enum Answer {
 }
 
 /// The response to a call: Envoy's are there at once, what they wait for is in their bodies.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "the large one is the usual one, and a box for it would be one a request"
+)]
 pub enum Answering {
     /// It is there; none once it was taken.
     Now(Option<Response<Answer>>),

@@ -14,9 +14,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::{LocalOptions, LocalRuntime};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 use super::drain::Drain;
+use super::peers::Admitted;
 use super::preface::Begun;
 use super::services::{LocalServices, Services};
 use super::streams::Streams;
@@ -48,7 +49,7 @@ pub(super) struct Connection {
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) drain: Drain,
     /// Its place among `limits.max_connections`.
-    pub(super) permit: OwnedSemaphorePermit,
+    pub(super) place: Admitted,
 }
 
 #[derive(Debug)]
@@ -147,7 +148,7 @@ fn runtime() -> io::Result<LocalRuntime> {
 }
 
 async fn serve(connection: Connection, services: Rc<LocalServices>, limits: Limits, counted: Counted) {
-    let Connection { socket, tls, drain, permit } = connection;
+    let Connection { socket, tls, drain, place } = connection;
     let served = match socket {
         Socket::Tcp(socket) => tcp(socket, tls, services, &limits, drain).await,
         Socket::Unix(socket) => unix(socket, services, &limits, drain).await,
@@ -155,7 +156,7 @@ async fn serve(connection: Connection, services: Rc<LocalServices>, limits: Limi
     if let Err(error) = served {
         tracing::debug!(%error, "connection ended");
     }
-    drop((permit, counted));
+    drop((place, counted));
 }
 
 async fn tcp(

@@ -13,7 +13,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use super::histogram::Reading;
-use super::labels::Service;
+use super::labels::{ConnectionLimit, Service};
 use super::metrics::{Metrics, RequestMetrics};
 
 /// A set of labels: name and value.
@@ -75,7 +75,15 @@ fn requests(out: &mut DescriptorEncoder<'_>, metrics: &Metrics) -> Result<(), Er
         family.histogram(&labels, &counts.duration())?;
     }
     let help = "Streams that Envoy has open";
-    gauge(out, "bouncer_streams_active", help)?.only_gauge(metrics.streams())?;
+    gauge(out, "bouncer_streams_active", help)?
+        .only_gauge(i64::try_from(metrics.streams()).unwrap_or(i64::MAX))?;
+    let help = "Requests that wait for a key set, a credential or room";
+    gauge(out, "bouncer_requests_waiting", help)?.only_gauge(metrics.waiting.load(Ordering::Relaxed))?;
+    let help = "Connections closed at once because there were too many";
+    let mut family = counter(out, "bouncer_connections_refused", help)?;
+    for (limit, count) in ConnectionLimit::ALL.into_iter().zip(&metrics.connections_refused) {
+        family.count(&[("limit", limit.as_str())], count.load(Ordering::Relaxed))?;
+    }
     let mut family =
         counter(out, "bouncer_protocol_errors", "Streams ended because Envoy's side broke the protocol")?;
     for (service, counts) in Service::ALL.into_iter().zip(&metrics.protocol_errors) {

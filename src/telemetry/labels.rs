@@ -49,6 +49,15 @@ pub enum UpstreamStatus {
     Other,
 }
 
+/// Which limit a connection was refused for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionLimit {
+    /// That of all.
+    All,
+    /// That of one peer.
+    Peer,
+}
+
 /// What became of a new configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReloadResult {
@@ -68,6 +77,20 @@ impl Service {
         match self {
             Self::ExtProc => "ext_proc",
             Self::ExtAuthz => "ext_authz",
+        }
+    }
+}
+
+impl ConnectionLimit {
+    /// Both, in the order of their numbers.
+    pub(super) const ALL: [Self; 2] = [Self::All, Self::Peer];
+
+    /// The label's value: its name in `limits`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "max_connections",
+            Self::Peer => "max_peer_connections",
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::histogram::{Histogram, Reading};
-use super::labels::{Counted, Labels, ReloadResult, Service, UpstreamStatus};
+use super::labels::{ConnectionLimit, Counted, Labels, ReloadResult, Service, UpstreamStatus};
 use super::tokens::TokenMetrics;
 use crate::audit::Audit;
 use crate::base::Striped;
@@ -19,6 +19,9 @@ use crate::token::Slot;
 pub struct Metrics {
     pub(super) labels: Labels,
     pub(super) streams: Striped<AtomicI64>,
+    pub(super) waiting: AtomicI64,
+    /// By the number of [`ConnectionLimit`].
+    pub(super) connections_refused: [AtomicU64; 2],
     pub(super) panics: Arc<AtomicU64>,
     pub(super) generation: AtomicU64,
     pub(super) applied: AtomicU64,
@@ -70,6 +73,10 @@ pub(super) struct Often {
     pub(super) duration: Histogram,
 }
 
+/// Counts as one waiting request until it is dropped.
+#[derive(Debug)]
+pub struct ActiveWait(Arc<Metrics>);
+
 impl Metrics {
     /// No counts yet.
     #[must_use]
@@ -97,8 +104,23 @@ impl Metrics {
     }
 
     /// The streams that there are.
-    pub(super) fn streams(&self) -> i64 {
-        self.streams.all().map(|streams| streams.load(Ordering::Relaxed)).sum()
+    #[must_use]
+    pub fn streams(&self) -> usize {
+        let sum = self.streams.all().map(|streams| streams.load(Ordering::Relaxed)).sum::<i64>();
+        // One that ended on another thread may be counted before the one that it began on.
+        usize::try_from(sum).unwrap_or(0)
+    }
+
+    /// One more request that waits, until the wait is over.
+    #[must_use]
+    pub fn wait(self: &Arc<Self>) -> ActiveWait {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        ActiveWait(Arc::clone(self))
+    }
+
+    /// A connection was closed because there are as many as `limit` allows.
+    pub fn connection_refused(&self, limit: ConnectionLimit) {
+        add(&self.connections_refused, limit as usize);
     }
 
     /// A peer broke the protocol. `kind` is a position in [`Labels::protocol_errors`].
@@ -229,6 +251,12 @@ impl Default for Often {
             pass: AtomicU64::default(),
             duration: Histogram::of_decisions(),
         }
+    }
+}
+
+impl Drop for ActiveWait {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -56,6 +56,9 @@ fn names_and_labels_are_the_promised_ones() {
     metrics.stream_began();
     metrics.stream_began();
     metrics.stream_ended();
+    let _wait = metrics.wait();
+    drop(metrics.wait());
+    metrics.connection_refused(ConnectionLimit::Peer);
     metrics.protocol_error(Service::ExtAuthz, 1);
     metrics.protocol_error(Service::ExtProc, 7);
     metrics.config_reload(ReloadResult::Applied, 1);
@@ -105,6 +108,9 @@ fn names_and_labels_are_the_promised_ones() {
         (r#"bouncer_upstream_rejections_total{provider="openai",status="403"}"#, 1),
         (r#"bouncer_upstream_rejections_total{provider="openai",status="other"}"#, 1),
         ("bouncer_streams_active", 1),
+        ("bouncer_requests_waiting", 1),
+        (r#"bouncer_connections_refused_total{limit="max_connections"}"#, 0),
+        (r#"bouncer_connections_refused_total{limit="max_peer_connections"}"#, 1),
         (r#"bouncer_protocol_errors_total{service="ext_authz",kind="late"}"#, 1),
         (r#"bouncer_protocol_errors_total{service="ext_proc",kind="other"}"#, 1),
         (r#"bouncer_jwt_verifications_total{issuer="https://idp.example",result="accepted"}"#, 3),

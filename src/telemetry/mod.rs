@@ -11,9 +11,9 @@ mod throttle;
 mod tokens;
 
 pub use hardening::{HardeningError, harden, install_panic_hook};
-pub use labels::{Counted, Labels, RefreshResult, ReloadResult, Service, UpstreamStatus};
+pub use labels::{ConnectionLimit, Counted, Labels, RefreshResult, ReloadResult, Service, UpstreamStatus};
 pub use log::{LogFormat, init, lines, may_have_colour};
-pub use metrics::{Metrics, RequestMetrics};
+pub use metrics::{ActiveWait, Metrics, RequestMetrics};
 pub use throttle::Throttle;
 pub use tokens::TokenMetrics;
 

@@ -11,6 +11,8 @@ pub(crate) const CONCURRENCY: &[Row] = &[
             "ten_thousand_cold_requests_make_one_exchange",
             "a_thousand_cold_requests_make_one_exchange",
             "many_that_start_together_go_to_one_place_a_few_at_a_time",
+            "where_too_many_wait_the_next_is_refused_at_once_and_the_others_are_served",
+            "an_identity_provider_that_hangs_costs_the_warm_requests_of_others_nothing",
         ]),
     ),
     (
@@ -66,7 +68,16 @@ pub(crate) const CONCURRENCY: &[Row] = &[
         ]),
     ),
     ("C16", "a clock that is off", By(&["the_earlier_clock_ends_it", "the_earlier_clock_wins"])),
-    ("C17", "a million callers", By(&["number_and_bytes_are_both_bounded"])),
+    (
+        "C17",
+        "a million callers",
+        By(&[
+            "number_and_bytes_are_both_bounded",
+            "a_flood_of_one_time_tokens_does_not_push_out_those_that_are_used",
+            "callers_without_number_take_a_bounded_memory_and_the_known_ones_stay_known",
+            "bad_tokens_without_number_leave_nothing_behind_but_a_few_lines",
+        ]),
+    ),
     ("C18", "label cardinality", By(&["names_and_labels_are_the_promised_ones"])),
     ("C20", "a kill during a Redis lock", Waits("the shared token cache")),
 ];

@@ -245,8 +245,10 @@ pub(crate) const PROTOCOL: &[Row] = &[
         "floods",
         By(&[
             "rapid_resets_cost_nothing_that_stays",
+            "a_peer_that_resets_as_fast_as_it_can_is_cut_off_and_the_others_are_served",
             "a_header_block_that_never_ends_is_cut_off",
             "a_header_block_that_unfolds_to_far_more_is_refused",
+            "questions_whose_answers_nobody_reads_pile_up_nowhere",
         ]),
     ),
     (
@@ -258,14 +260,20 @@ pub(crate) const PROTOCOL: &[Row] = &[
     (
         "P10",
         "slow and idle",
-        By(&["an_idle_stream_ends_and_the_others_stay", "a_stream_that_is_never_idle_still_ends"]),
+        By(&[
+            "an_idle_stream_ends_and_the_others_stay",
+            "a_stream_that_is_never_idle_still_ends",
+            "a_message_that_drips_has_no_more_time_than_one_that_never_comes",
+            "silent_streams_are_a_bounded_number_of_small_things_that_end",
+        ]),
     ),
     (
         "P11",
         "many streams and connections",
         By(&[
             "a_thousand_streams_of_one_connection_are_all_answered",
-            "connections_beyond_the_limit_wait_for_a_place",
+            "silent_streams_are_a_bounded_number_of_small_things_that_end",
+            "one_peer_never_has_every_place",
             "a_server_without_descriptors_accepts_again_when_there_are_some",
             "peers_that_hang_up_at_once_do_not_end_the_listening",
         ]),

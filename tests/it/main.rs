@@ -32,6 +32,7 @@ mod lifecycle;
 mod limits;
 mod loadtest;
 mod outage;
+mod overload;
 mod peers;
 mod protocol;
 mod records;

@@ -264,6 +264,17 @@ pub(super) struct Limits {
     /// Connections at once. Default 4096.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub(super) max_connections: Option<u32>,
+    /// Connections at once of one peer: an IPv4 address, an IPv6 network of 64 bits, or everybody on the Unix sockets. Below
+    /// max_connections no peer has them all. Default 1024.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(super) max_peer_connections: Option<u32>,
+    /// Streams and checks at once over all connections. Who comes beyond is refused (503) and not read. Default 100000.
+    #[schemars(range(min = 1, max = 100_000_000))]
+    pub(super) max_active: Option<u32>,
+    /// Requests that wait at once for a key set, a cold credential or room for a body; of one issuer or one provider at most
+    /// a quarter. Who comes beyond is refused (503). Default 10000.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub(super) max_waiting: Option<u32>,
     /// Verified tokens remembered. Default 100000.
     #[schemars(range(min = 1, max = 100_000_000))]
     pub(super) verified_tokens: Option<u32>,

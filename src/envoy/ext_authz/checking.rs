@@ -16,7 +16,9 @@ use crate::base::Now;
 use crate::envoy::budget::Room;
 use crate::envoy::current::Generation;
 use crate::envoy::grpc::{Frame, Inbound, trailers};
-use crate::pipeline::Patience;
+use crate::envoy::local::Admission;
+use crate::pipeline::{Cause, Patience};
+use crate::request::BodyFault;
 
 /// Shorter messages have headers only, or a body that is hardly more; no room is taken for them.
 const SMALL: usize = 64 << 10;
@@ -31,6 +33,8 @@ pub struct Checking<B> {
 
 /// What the check is at.
 enum State {
+    /// There is no room for it, and nothing of it is read.
+    Full,
     /// How long its message is, is not known yet.
     Begun,
     /// It is long, and there has to be room for it.
@@ -51,12 +55,17 @@ where
 {
     pub(super) fn new(service: Authorization, body: B) -> Self {
         let inbound = Inbound::new(body, service.0.limits().longest_message());
-        Self { service, inbound, state: State::Begun, alarm: None }
+        let state = match service.0.begins() {
+            Admission::Admitted => State::Begun,
+            Admission::Full => State::Full,
+        };
+        Self { service, inbound, state, alarm: None }
     }
 
     fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<Result<Frame, Status>> {
         loop {
             match &mut self.state {
+                State::Full => return Poll::Ready(self.service.full(Cause::Busy)),
                 State::Begun => {
                     let length = match ready!(self.inbound.poll_length(context)) {
                         Some(length) => length?,
@@ -65,14 +74,17 @@ where
                     let limits = self.service.0.limits();
                     // Longer ones are never read.
                     self.state = if (SMALL..=limits.longest_message()).contains(&length) {
-                        State::Waiting(Box::pin(self.service.0.bodies().take(length, limits.patience)))
+                        match self.room(length) {
+                            Some(state) => state,
+                            None => return Poll::Ready(self.service.full(BodyFault::NoRoom)),
+                        }
                     } else {
                         State::Reading(None)
                     };
                 }
                 State::Waiting(room) => match ready!(room.as_mut().poll(context)) {
                     Some(room) => self.state = State::Reading(Some(room)),
-                    None => return Poll::Ready(self.service.full()),
+                    None => return Poll::Ready(self.service.full(BodyFault::NoRoom)),
                 },
                 State::Reading(room) => {
                     let message = ready!(self.inbound.poll_message(context)).ok_or_else(nothing)??;
@@ -91,6 +103,21 @@ where
                 State::Answered | State::Over => return Poll::Ready(Err(nothing())),
             }
         }
+    }
+
+    /// Room for a message of so many bytes, or the wait for it; none where too many wait.
+    fn room(&self, length: usize) -> Option<State> {
+        let current = &self.service.0;
+        let (bodies, patience) = (current.bodies(), current.limits().patience);
+        if let Some(room) = bodies.try_take(length) {
+            return Some(State::Reading(Some(room)));
+        }
+        let place = current.waits_for_room()?;
+        let room = bodies.take(length, patience);
+        Some(State::Waiting(Box::pin(async move {
+            let _place = place;
+            room.await
+        })))
     }
 
     fn decide(&self, message: &Bytes, generation: &Arc<Generation>, since: Now) -> Result<Next, Status> {
@@ -149,6 +176,13 @@ where
 
     fn is_end_stream(&self) -> bool {
         matches!(self.state, State::Over)
+    }
+}
+
+/// hyper drops what answers a call that was reset, without another look at it.
+impl<B> Drop for Checking<B> {
+    fn drop(&mut self) {
+        self.service.0.ends();
     }
 }
 

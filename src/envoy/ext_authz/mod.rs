@@ -17,14 +17,15 @@ use tonic::Status;
 pub use self::checking::Checking;
 use self::request::{Check, Seen};
 use self::response::{denied, ok};
-use super::current::{Current, Generation, Local, ProtocolError, Told};
+use super::current::{Current, Generation, ProtocolError, Told};
 use super::grpc::{Frame, head};
 use super::headers::HeaderMapError;
+use super::local::Local;
 use super::refusal::Denied;
 use super::wire::WireError;
 use crate::base::Now;
 use crate::pipeline::{Cause, Outcome, Patience, Refusal, Wait, run};
-use crate::request::{BodyFault, HeaderMutation, PayloadHash, PayloadHasher};
+use crate::request::{HeaderMutation, PayloadHash, PayloadHasher};
 use crate::telemetry::Service;
 
 /// The service.
@@ -75,10 +76,14 @@ impl Authorization {
             match wait {
                 Wait::Body { .. } if seen.hash.is_none() => seen.hash = Some(hash(&frame).await),
                 Wait::Body { .. } => return Err(Status::internal("a body is hashed once")),
-                wait => {
-                    Current::wait(Arc::clone(&generation), wait, self.0.patience(since)).await;
-                    patience = wait.then(patience);
-                }
+                wait => match self.0.waits(&generation, wait) {
+                    Some(place) => {
+                        Current::wait(Arc::clone(&generation), wait, self.0.patience(since), place).await;
+                        patience = wait.then(patience);
+                    }
+                    // With that it never waits again.
+                    None => patience = Patience::Crowded,
+                },
             }
             match self.guarded(&frame, &generation, since, patience, &seen)? {
                 Next::Reply(reply) => return Ok(reply),
@@ -88,8 +93,8 @@ impl Authorization {
     }
 
     /// Answers what there was no room for.
-    fn full(&self) -> Result<Frame, Status> {
-        let refusal = Outcome::Refuse(Refusal::early(BodyFault::NoRoom));
+    fn full(&self, cause: impl Into<Cause>) -> Result<Frame, Status> {
+        let refusal = Outcome::Refuse(Refusal::early(cause));
         match self.conclude(&self.0.generation(), &refusal, &Told::nothing(self.0.now()))? {
             Next::Reply(reply) => Ok(reply),
             Next::Wait(_) => Err(Status::internal("not an answer to a check")),

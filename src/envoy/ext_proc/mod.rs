@@ -12,8 +12,8 @@ use http_body::Body;
 
 pub use self::exchange::Answers;
 use self::exchange::Exchange;
-use super::current::Local;
 use super::grpc::{Inbound, head};
+use super::local::Local;
 use crate::pipeline::Cause;
 use crate::request::Half;
 

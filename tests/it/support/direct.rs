@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tonic::transport::{Channel, Endpoint};
 
-use super::{Bouncer, Files, Issuer, PATIENCE, Secrets, provider};
+use super::grpc::Stream;
+use super::{Bouncer, Files, Issuer, Log, PATIENCE, Secrets, provider};
 
 /// A running bouncer. When it goes, the secrets of its fixtures are looked for in all that anybody could see.
 pub(crate) struct Direct {
@@ -30,11 +31,25 @@ impl Direct {
         direct
     }
 
+    /// The same with the log of production, and without waiting until it serves: for floods.
+    pub(crate) fn quietly(prepare: impl FnOnce(&Files), change: impl FnOnce(&mut Value)) -> Self {
+        Self::begin_with(Issuer::start(), prepare, change, Log::Usual)
+    }
+
     /// Does not wait until it serves. `prepare` may change the files.
     pub(crate) fn begin(
         issuer: Issuer,
         prepare: impl FnOnce(&Files),
         change: impl FnOnce(&mut Value),
+    ) -> Self {
+        Self::begin_with(issuer, prepare, change, Log::Everything)
+    }
+
+    fn begin_with(
+        issuer: Issuer,
+        prepare: impl FnOnce(&Files),
+        change: impl FnOnce(&mut Value),
+        log: Log,
     ) -> Self {
         let secrets = Secrets::default();
         let files = Files::new();
@@ -48,7 +63,7 @@ impl Direct {
             "providers": [entry("openai", "openai"), entry("azure", "azure-openai")],
         });
         change(&mut config);
-        Self { bouncer: Bouncer::begin(files, config), issuer, secrets, key }
+        Self { bouncer: Bouncer::begin_with(files, config, log), issuer, secrets, key }
     }
 
     /// A token of a person without MFA; it must not show up anywhere.
@@ -73,6 +88,22 @@ impl Direct {
     /// A connection over TCP.
     pub(crate) async fn channel(&self) -> Channel {
         endpoint(format!("http://{}", self.bouncer.grpc)).connect().await.unwrap()
+    }
+
+    /// The same, as soon as the server takes one: it closes those for which it has no place.
+    pub(crate) async fn channel_at_last(&self) -> Channel {
+        let mut pace = tokio::time::interval(Duration::from_millis(20));
+        let served = async {
+            loop {
+                pace.tick().await;
+                if let Ok(channel) = endpoint(format!("http://{}", self.bouncer.grpc)).connect().await
+                    && Stream::open(&channel, &[]).await.is_ok()
+                {
+                    return channel;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, served).await.expect("there never was a place")
     }
 
     /// KiB of memory that the server takes.

@@ -7,6 +7,7 @@ mod deaf;
 mod direct;
 mod envoy;
 mod envoy_config;
+pub(crate) mod frames;
 pub(crate) mod grpc;
 mod http;
 mod idp;

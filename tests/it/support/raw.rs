@@ -1,12 +1,15 @@
 //! HTTP/2 below gRPC, for bytes that no gRPC client sends.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use h2::client::{ResponseFuture, SendRequest};
-use h2::{Reason, SendStream};
-use http::{HeaderMap, Method, Request};
-use tokio::net::TcpStream;
+use h2::{Reason, RecvStream, SendStream};
+use http::{HeaderMap, Method, Request, Response};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio::time::timeout;
 use tonic::Code;
 
@@ -28,7 +31,22 @@ pub(crate) struct RawStream {
 
 impl Raw {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
-        let socket = TcpStream::connect(address).await.unwrap();
+        Self::over(TcpStream::connect(address).await.unwrap()).await
+    }
+
+    /// The same from another address of this machine.
+    pub(crate) async fn connect_from(from: IpAddr, address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::new(from, 0)).unwrap();
+        Self::over(socket.connect(address).await.unwrap()).await
+    }
+
+    /// The same over a Unix socket.
+    pub(crate) async fn connect_unix(path: &Path) -> Self {
+        Self::over(UnixStream::connect(path).await.unwrap()).await
+    }
+
+    async fn over(socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
         let (send, connection) = h2::client::handshake(socket).await.unwrap();
         tokio::spawn(connection);
         Self(send)
@@ -77,18 +95,40 @@ impl RawStream {
         self.out.send_reset(Reason::CANCEL);
     }
 
-    /// How the call ended: a reset is no gRPC status at all.
-    pub(crate) async fn end(self) -> Result<Code, h2::Error> {
-        let ended = async {
-            let (head, mut body) = self.answer.await?.into_parts();
-            while let Some(data) = body.data().await {
-                body.flow_control().release_capacity(data?.len())?;
+    /// Sends a gRPC frame byte by byte, a hundred a second, until the call ends.
+    pub(crate) async fn dripping(self, message: &[u8]) -> Result<Code, h2::Error> {
+        let mut pace = tokio::time::interval(Duration::from_millis(10));
+        let length = u32::try_from(message.len()).unwrap().to_be_bytes();
+        let bytes = [&[0], &length[..], message].concat();
+        let Self { mut out, answer } = self;
+        let drips = async {
+            for byte in bytes {
+                pace.tick().await;
+                let _ = out.send_data(Bytes::copy_from_slice(&[byte]), false);
             }
-            let trailers = body.trailers().await?.unwrap_or_default();
-            Ok(code(&trailers).or(code(&head.headers)).unwrap_or(Code::Unknown))
+            panic!("all of it came through");
+        };
+        let ended = async {
+            tokio::select! { ended = async { ended_with(answer.await?).await } => ended, () = drips => unreachable!() }
         };
         timeout(PATIENCE, ended).await.expect("the call never ended")
     }
+
+    /// How the call ended: a reset is no gRPC status at all.
+    pub(crate) async fn end(self) -> Result<Code, h2::Error> {
+        let Self { answer, out: _out } = self;
+        let ended = async { ended_with(answer.await?).await };
+        timeout(PATIENCE, ended).await.expect("the call never ended")
+    }
+}
+
+async fn ended_with(answer: Response<RecvStream>) -> Result<Code, h2::Error> {
+    let (head, mut body) = answer.into_parts();
+    while let Some(data) = body.data().await {
+        body.flow_control().release_capacity(data?.len())?;
+    }
+    let trailers = body.trailers().await?.unwrap_or_default();
+    Ok(code(&trailers).or(code(&head.headers)).unwrap_or(Code::Unknown))
 }
 
 fn code(headers: &HeaderMap) -> Option<Code> {

@@ -138,12 +138,22 @@ impl Exchange {
         match wait {
             Wait::Body { provider, length } => self.await_room(asked, provider, length),
             wait => {
+                let Some(place) = self.current.waits(&asked.generation, wait) else {
+                    return self.ask(Asked { patience: Patience::Crowded, ..asked });
+                };
                 let patience = self.current.patience(asked.since);
-                let until = Box::pin(Current::wait(Arc::clone(&asked.generation), wait, patience));
+                let until = Box::pin(Current::wait(Arc::clone(&asked.generation), wait, patience, place));
                 let asked = Asked { patience: wait.then(asked.patience), ..asked };
                 Ok(Next(None, State::Waiting(Box::new(Waiting { asked, until: Until::Ready(until) }))))
             }
         }
+    }
+
+    /// Refuses a request of which nothing is read.
+    pub(super) fn full(&self) -> Result<Next, Status> {
+        let (since, generation) = (self.current.now(), self.current.serving());
+        let outcome = Outcome::Refuse(Refusal::early(Cause::Busy));
+        self.conclude(&Question::fresh(&generation, since), outcome, &Told::nothing(since))
     }
 
     /// A wait is over.
@@ -176,7 +186,14 @@ impl Exchange {
         if let Some(room) = budget.try_take(bytes) {
             return self.await_body(asked, provider, most, room);
         }
-        let until = Box::pin(budget.take(bytes, self.current.patience(asked.since)));
+        let Some(place) = self.current.waits_for_room() else {
+            return self.ask(Asked { seen: Seen::Fault(BodyFault::NoRoom), ..asked });
+        };
+        let room = budget.take(bytes, self.current.patience(asked.since));
+        let until = Box::pin(async move {
+            let _place = place;
+            room.await
+        });
         Ok(Next(None, State::Waiting(Box::new(Waiting { asked, until: Until::Room(provider, most, until) }))))
     }
 

@@ -34,8 +34,9 @@ use super::feedback::{ResponseHeaders, VIA_UPSTREAM, Verdict, Watch};
 use super::order::Order;
 use super::request::{BodyMode, BodyModes, Message, Phase};
 use super::response::{request_piece, response_piece, then_response_body, untouched};
-use crate::envoy::current::{Local, ProtocolError};
+use crate::envoy::current::ProtocolError;
 use crate::envoy::grpc::Frame;
+use crate::envoy::local::{Admission, Local};
 use crate::pipeline::Cause;
 use crate::request::BodyFault;
 use crate::telemetry::Service;
@@ -54,6 +55,8 @@ pub(super) struct Exchange {
 enum State {
     /// The request's headers have no answer yet.
     Unanswered,
+    /// There is no room for it, and nothing of it is read.
+    Full,
     /// They wait for the background side, or for room.
     Waiting(Box<Waiting>),
     /// The body is to be signed, and comes.
@@ -89,13 +92,16 @@ impl Next {
 
 impl Exchange {
     pub(super) fn new(current: Local, wiring: Result<Wiring, Cause>) -> Self {
-        current.metrics().stream_began();
+        let state = match current.begins() {
+            Admission::Admitted => State::Unanswered,
+            Admission::Full => State::Full,
+        };
         Self {
             current,
             wiring,
             order: Order::default(),
             modes: BodyModes::default(),
-            state: State::Unanswered,
+            state,
             waits: Waits::default(),
         }
     }

@@ -145,6 +145,7 @@ impl Exchange {
                         return Poll::Ready(Some(answer));
                     }
                 }
+                State::Full => return Poll::Ready(self.next(|this| this.full())),
                 State::Returning(kept, then) => match kept.next() {
                     Some(piece) => return Poll::Ready(Some(Ok(piece))),
                     None => {
@@ -250,6 +251,6 @@ impl<B> std::fmt::Debug for Answers<B> {
 impl Drop for Exchange {
     fn drop(&mut self) {
         self.abandon(GONE);
-        self.current.metrics().stream_ended();
+        self.current.ends();
     }
 }
