@@ -2,6 +2,7 @@
 
 mod advice;
 mod check;
+mod loadtest;
 mod serve;
 mod sigv4;
 mod token;
@@ -51,6 +52,9 @@ enum Command {
         #[command(subcommand)]
         command: sigv4::Command,
     },
+    // Its own words tell more.
+    #[command(name = "loadtest")]
+    Loadtest(Box<loadtest::LoadtestArgs>),
     /// Run everything on this machine: Envoy, the server, a small identity provider, a small LLM provider.
     Demo(crate::demo::Args),
     /// Print a completion script.
@@ -89,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Schema => check::schema(),
         Command::Token { provider, config } => token::run(&config.path(), &provider),
         Command::Sigv4 { command } => sigv4::run(&command),
+        Command::Loadtest(args) => loadtest::run(&args),
         Command::Demo(args) => serve::on_background(crate::demo::run(args)),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "bouncer", &mut std::io::stdout());

@@ -25,6 +25,7 @@ mod tests;
 
 use std::path::PathBuf;
 
+pub use quantity::{DURATION, SIZE, duration, size};
 pub use read::{from_text, load};
 pub use schema::schema;
 pub use settings::{

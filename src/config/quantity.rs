@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 /// What a duration looks like, for faults.
-pub(super) const DURATION: &str = "a duration with its unit, as 400ms, 30s, 5m, 8h or 1h30m";
+pub const DURATION: &str = "a duration with its unit, as 400ms, 30s, 5m, 8h or 1h30m";
 /// What a size looks like, for faults.
-pub(super) const SIZE: &str = "a size with its unit, as 64KiB, 16MiB or 10MB";
+pub const SIZE: &str = "a size with its unit, as 64KiB, 16MiB or 10MB";
 
 /// A century would overflow nobody's clock; a year is more than anybody can mean.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3_600);
@@ -22,7 +22,8 @@ const SIZES: [(&str, usize); 7] = [
 ];
 
 /// Reads `1h30m`: numbers with units, larger units first, each at most once.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+#[must_use]
+pub fn duration(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut units = DURATIONS.iter();
     let mut milliseconds: u64 = 0;
@@ -41,7 +42,8 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
 }
 
 /// Reads `16MiB`.
-pub(super) fn size(text: &str) -> Option<usize> {
+#[must_use]
+pub fn size(text: &str) -> Option<usize> {
     let (number, unit) = number(text)?;
     let (_, factor) = SIZES.iter().find(|(name, _)| *name == unit)?;
     usize::try_from(number).ok()?.checked_mul(*factor)

@@ -1,5 +1,6 @@
 //! What is to be done.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -76,10 +77,21 @@ pub struct Plan {
     pub connections: usize,
     /// Concurrent streams over all connections: all in use in a closed loop, the most in an open one.
     pub streams: usize,
+    /// Of the generator, one core each; no more than there are connections.
+    pub threads: usize,
     /// Asked but not measured.
     pub warm_up: Duration,
     /// How much is measured.
     pub until: Until,
     /// An answer that takes longer is none.
     pub patience: Duration,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => f.write_str(address),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }

@@ -32,13 +32,25 @@ pub enum LogFormat {
 pub fn init(format: LogFormat) -> Result<(), SetGlobalDefaultError> {
     #[allow(clippy::disallowed_methods, reason = "RUST_LOG belongs to the log, not to the configuration")]
     let directives = std::env::var(EnvFilter::DEFAULT_ENV).ok();
-    let colour = if std::io::stderr().is_terminal() { Colour::On } else { Colour::Off };
+    let colour = if may_have_colour(&std::io::stderr()) { Colour::On } else { Colour::Off };
     let understood = directives.as_deref().is_none_or(|text| EnvFilter::try_new(text).is_ok());
     set_global_default(subscriber(format, colour, directives.as_deref(), std::io::stderr))?;
     if !understood {
         tracing::warn!("RUST_LOG is not understood; logging from info up");
     }
     Ok(())
+}
+
+/// Whether what is written to `stream` may have colours: it is a terminal, and its reader has not asked for none
+/// (`NO_COLOR`, <https://no-color.org>).
+#[must_use]
+pub fn may_have_colour(stream: &impl IsTerminal) -> bool {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "how the terminal looks is its user's choice, not the configuration's"
+    )]
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    stream.is_terminal() && !refused
 }
 
 /// The same log into another writer, without colour: for tests and for whoever captures lines. `directives` is what

@@ -12,7 +12,7 @@ mod tokens;
 
 pub use hardening::{HardeningError, harden, install_panic_hook};
 pub use labels::{ConnectionLimit, Counted, Labels, RefreshResult, ReloadResult, Service, UpstreamStatus};
-pub use log::{LogFormat, init, lines};
+pub use log::{LogFormat, init, lines, may_have_colour};
 pub use metrics::{ActiveWait, Metrics, RequestMetrics};
 pub use throttle::Throttle;
 pub use tokens::TokenMetrics;

@@ -30,6 +30,7 @@ mod http2;
 mod key_sets;
 mod lifecycle;
 mod limits;
+mod loadtest;
 mod outage;
 mod overload;
 mod peers;
