@@ -13,8 +13,8 @@ use crate::request::{HeaderMutation, SetHeader};
 /// Field numbers of a message that sets and removes headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
-    set: u32,
-    remove: u32,
+    set: u8,
+    remove: u8,
     value: Value,
     /// What becomes of a name that is set and removed.
     order: Order,
@@ -49,7 +49,7 @@ pub(super) const EXT_AUTHZ: Shape =
 const OVERWRITE: [u8; 2] = [3 << 3, 2];
 
 /// `HeaderValueOption.header`, `HeaderValue.key`.
-const FIRST: u32 = 1;
+const FIRST: u8 = 1;
 
 impl Shape {
     /// How many bytes [`Shape::put`] writes.
@@ -65,7 +65,7 @@ impl Shape {
             put_length(self.set, self.option_len(line), into);
             put_length(FIRST, self.header_len(line), into);
             put_bytes(FIRST, &line.name, into);
-            put_bytes(self.value as u32, &self.value(line), into);
+            put_bytes(self.value as u8, &self.value(line), into);
             into.put_slice(&OVERWRITE);
         }
         for name in self.removed(mutation) {
@@ -103,12 +103,12 @@ pub(super) fn field_len(length: usize) -> usize {
 }
 
 /// The tag of a field with a number below 16, and how long what follows is.
-pub(super) fn put_length(number: u32, length: usize, into: &mut BytesMut) {
-    encode_varint(u64::from(number << 3 | 2), into);
+pub(super) fn put_length(number: u8, length: usize, into: &mut BytesMut) {
+    into.put_u8(number << 3 | 2);
     encode_varint(length as u64, into);
 }
 
-fn put_bytes(number: u32, bytes: &[u8], into: &mut BytesMut) {
+fn put_bytes(number: u8, bytes: &[u8], into: &mut BytesMut) {
     put_length(number, bytes.len(), into);
     into.put_slice(bytes);
 }

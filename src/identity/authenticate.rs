@@ -157,7 +157,7 @@ impl Callers {
         if token.text.len() > self.settings.max_token {
             return Err(TokenError::TooLong.into());
         }
-        let digest = TokenDigest::of(token.text);
+        let digest = self.remembered.digest(token.text);
         if let Some(verified) = self.remembered.find(&digest) {
             if let Some(issuer) = self.issuers.get(verified.issuer)
                 && verified.still_holds(issuer, now)

@@ -1,5 +1,10 @@
-//! Tokens verified lately, by the SHA-256 of the whole token: a part of it, or one of its claims, would let another
-//! token pass for it (CVE-2026-35030).
+//! Tokens verified lately, by a digest of the whole token: a part of it, or one of its claims, would let another token pass for
+//! it (CVE-2026-35030).
+//!
+//! The digest is GMAC under a key of this process, which is a third of SHA-256's work, and that is once a request. As a keyed
+//! hash it needs no more than that: the chance that two tokens share one is below 2^-117 whatever they are (NIST SP 800-38D,
+//! GHASH of 16 KiB), and nobody can look for such a pair, for neither key nor digest is ever seen outside. That the nonce is
+//! always the same would break encryption, of which there is none, and betrays the key only to who sees digests.
 //!
 //! Only what was verified is remembered. A refusal is not: it may be over in a moment (a key that is on its way, a clock), and
 //! whoever sends bad tokens sends a new one each time, so that they would push out those that are used.
@@ -8,9 +13,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest;
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::{digest, rand};
 use quick_cache::sync::{Cache, DefaultLifecycle, GuardResult, PlaceholderGuard};
 use quick_cache::{DefaultHashBuilder, Weighter};
+use zeroize::Zeroize as _;
 
 use super::VerifiedPrincipal;
 use super::key::Fingerprint;
@@ -25,9 +32,13 @@ const TABLE: usize = 256;
 const TEXT: usize = size_of::<Box<str>>() + 16;
 
 /// Verified tokens. Never holds a token itself.
-pub(super) struct Remembered(Cache<TokenDigest, Verified, ByPlaces>);
+pub(super) struct Remembered {
+    tokens: Cache<TokenDigest, Verified, ByPlaces>,
+    /// None where the machine gave no randomness: then the digest is SHA-256.
+    key: Option<LessSafeKey>,
+}
 
-/// SHA-256 of a token.
+/// Stands for a token: its GMAC and nothing behind it, or its SHA-256.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct TokenDigest([u8; 32]);
 
@@ -63,17 +74,27 @@ pub(super) struct ByPlaces;
 impl Remembered {
     /// A memory of at most `places` tokens; none at all with 0.
     pub(super) fn new(places: usize) -> Self {
-        Self(Cache::with_weighter(places, places as u64, ByPlaces))
+        Self { tokens: Cache::with_weighter(places, places as u64, ByPlaces), key: random_key() }
+    }
+
+    /// What a token is remembered by.
+    pub(super) fn digest(&self, token: &[u8]) -> TokenDigest {
+        let nonce = Nonce::assume_unique_for_key([0; 12]);
+        let mac = |key: &LessSafeKey| key.seal_in_place_separate_tag(nonce, Aad::from(token), &mut []).ok();
+        match self.key.as_ref().and_then(mac) {
+            Some(tag) => TokenDigest::of(tag.as_ref()),
+            None => TokenDigest::of(digest::digest(&digest::SHA256, token).as_ref()),
+        }
     }
 
     pub(super) fn find(&self, token: &TokenDigest) -> Option<Verified> {
-        self.0.get(token)
+        self.tokens.get(token)
     }
 
     /// To be asked before a token is verified that was not found. Blocks the thread where another one verifies the same token
     /// now, not longer than `patience`; holds nobody up who has another token.
     pub(super) fn turn(&self, token: &TokenDigest, patience: Duration) -> Turn<'_> {
-        match self.0.get_value_or_guard(token, Some(patience)) {
+        match self.tokens.get_value_or_guard(token, Some(patience)) {
             GuardResult::Value(verified) => Turn::Over(verified),
             GuardResult::Guard(guard) => Turn::Ours(guard),
             GuardResult::Timeout => Turn::Beside,
@@ -85,25 +106,32 @@ impl Remembered {
         match turn {
             // An error means that the token was forgotten meanwhile, which is another one's word.
             Turn::Ours(guard) => drop(guard.insert(verified)),
-            Turn::Over(_) | Turn::Beside => self.0.insert(token, verified),
+            Turn::Over(_) | Turn::Beside => self.tokens.insert(token, verified),
         }
     }
 
     pub(super) fn forget(&self, token: &TokenDigest) {
-        self.0.remove(token);
+        self.tokens.remove(token);
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.tokens.len()
     }
 }
 
+fn random_key() -> Option<LessSafeKey> {
+    let mut key = [0; 32];
+    rand::fill(&mut key).ok()?;
+    let made = UnboundKey::new(&AES_256_GCM, &key).ok().map(LessSafeKey::new);
+    key.zeroize();
+    made
+}
+
 impl TokenDigest {
-    pub(super) fn of(token: &[u8]) -> Self {
+    fn of(digest: &[u8]) -> Self {
         let mut bytes = [0; 32];
-        // SHA-256 is 32 bytes long, so the two always fit.
-        for (to, from) in bytes.iter_mut().zip(digest::digest(&digest::SHA256, token).as_ref()) {
+        for (to, from) in bytes.iter_mut().zip(digest) {
             *to = *from;
         }
         Self(bytes)
@@ -133,7 +161,7 @@ impl Weighter<TokenDigest, Verified> for ByPlaces {
 
 impl fmt::Debug for Remembered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Remembered({} tokens)", self.0.len())
+        write!(f, "Remembered({} tokens)", self.tokens.len())
     }
 }
 

@@ -32,6 +32,28 @@ fn keep(remembered: &Remembered, number: u64) {
 }
 
 #[test]
+fn a_token_is_remembered_by_all_of_it_and_by_nobody_else_in_the_same_way() {
+    let (one, other) = (Remembered::new(1), Remembered::new(1));
+    let without_key = Remembered { key: None, ..Remembered::new(1) };
+    let token: Vec<u8> = (0..900_u32).map(|at| at as u8).collect();
+    for remembered in [&one, &without_key] {
+        let digest = remembered.digest(&token);
+        assert!(digest == remembered.digest(&token));
+        assert!(
+            digest != remembered.digest(&token[..899])
+                && digest != remembered.digest(&[&*token, b"\0"].concat())
+        );
+        for at in 0..token.len() {
+            let mut changed = token.clone();
+            changed[at] ^= 1;
+            assert!(digest != remembered.digest(&changed), "{at}");
+        }
+    }
+    assert!(one.digest(&token) != other.digest(&token), "each process has its own key");
+    assert!(without_key.digest(&token) == TokenDigest::of(digest::digest(&digest::SHA256, &token).as_ref()));
+}
+
+#[test]
 fn a_burst_of_one_token_is_verified_once_and_the_rest_share_it() {
     let remembered = Remembered::new(100);
     let token = digest(1);

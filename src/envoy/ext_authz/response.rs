@@ -19,7 +19,7 @@ const UNAUTHENTICATED: i32 = 16;
 /// `CheckResponse.status`, which is OK: an empty message.
 const STATUS_OK: [u8; 2] = [1 << 3 | 2, 0];
 /// `CheckResponse.ok_response`.
-const OK_RESPONSE: u32 = 3;
+const OK_RESPONSE: u8 = 3;
 
 /// Go on, with these headers.
 pub(super) fn ok(mutation: &HeaderMutation<'_>) -> Frame {

@@ -18,7 +18,7 @@ fn signed(bench: &Bench) -> Watch {
         at,
         time: time_at(bench, HOST),
     };
-    let put_on = PutOn { provider: 0, credential: id, signed: Some(signed) };
+    let put_on = PutOn { provider: 0, credential: id, signed: Some(Box::new(signed)) };
     Watch::of(&bench.generation, put_on, || Some("request-1")).unwrap()
 }
 

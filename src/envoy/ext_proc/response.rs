@@ -30,12 +30,12 @@ pub(super) enum Watched {
 }
 
 /// `ProcessingResponse.request_headers` and `.request_body`.
-const REQUEST_HEADERS: u32 = 1;
-const REQUEST_BODY: u32 = 3;
+const REQUEST_HEADERS: u8 = 1;
+const REQUEST_BODY: u8 = 3;
 /// `HeadersResponse.response` and `BodyResponse.response`.
-const COMMON: u32 = 1;
+const COMMON: u8 = 1;
 /// `CommonResponse.header_mutation`.
-const HEADER_MUTATION: u32 = 2;
+const HEADER_MUTATION: u8 = 2;
 /// Room for a `mode_override`, which is at most six fields of two bytes in one.
 const MODE_OVERRIDE: usize = 14;
 
@@ -143,7 +143,7 @@ pub(super) fn refuse(denied: Denied, code: &str) -> Frame {
 }
 
 /// The mutation, in the messages that it is wrapped in.
-fn mutated(response: u32, mutation: &HeaderMutation<'_>) -> Frame {
+fn mutated(response: u8, mutation: &HeaderMutation<'_>) -> Frame {
     let length = EXT_PROC.len(mutation);
     let common = field_len(length);
     let inner = field_len(common);
