@@ -2,7 +2,7 @@
 
 use super::wire::pb::envoy::config::core::v3::header_value_option::HeaderAppendAction;
 use super::wire::pb::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
-use super::wire::{Fields, WireError, once};
+use super::wire::{Fields, WireError, map_entry, once};
 use crate::request::{Headers, RequestError};
 
 /// More lines than any HTTP server takes (Envoy's own default is 100).
@@ -26,6 +26,14 @@ impl From<WireError> for HeaderMapError {
 impl From<RequestError> for HeaderMapError {
     fn from(error: RequestError) -> Self {
         Self::Request(error)
+    }
+}
+
+/// An entry of the map of header lines that ext_authz has.
+pub(super) fn read_entry(entry: &[u8]) -> Result<(&str, &[u8]), WireError> {
+    match pair::<{ 2 << 3 | 2 }>(entry) {
+        Some((name, value)) => Ok((str::from_utf8(name).map_err(|_| WireError::Utf8)?, value)),
+        None => map_entry(entry),
     }
 }
 
@@ -71,13 +79,18 @@ fn text(name: &[u8]) -> Result<&str, RequestError> {
 
 /// Name and value of a line as Envoy writes nearly every one: `key` and `raw_value`, neither of them empty, and nothing else.
 fn plain(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    pair::<{ 3 << 3 | 2 }>(line)
+}
+
+/// The same of an entry of a map of texts, where the value has the tag `VALUE`.
+#[inline]
+fn pair<const VALUE: u8>(line: &[u8]) -> Option<(&[u8], &[u8])> {
     const KEY: u8 = 1 << 3 | 2;
-    const RAW_VALUE: u8 = 3 << 3 | 2;
     let [KEY, length @ 1..=0x7f, rest @ ..] = line else { return None };
     let (name, rest) = rest.split_at_checked(usize::from(*length))?;
     let (length, value) = match rest {
-        [RAW_VALUE, length @ 1..=0x7f, value @ ..] => (usize::from(*length), value),
-        [RAW_VALUE, low @ 0x80..=0xff, high @ 1..=0x7f, value @ ..] => {
+        [tag, length @ 1..=0x7f, value @ ..] if *tag == VALUE => (usize::from(*length), value),
+        [tag, low @ 0x80..=0xff, high @ 1..=0x7f, value @ ..] if *tag == VALUE => {
             (usize::from(low & 0x7f) | usize::from(*high) << 7, value)
         }
         _ => return None,
@@ -106,4 +119,44 @@ fn set(header: HeaderValue) -> HeaderValueOption {
 /// Names and values of ours are visible ASCII by construction; anything else would come out as replacement characters.
 fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use prost::Message as _;
+
+    use super::super::wire::Value;
+    use super::super::wire::pb::envoy::config::core::v3::{HeaderMap, HeaderValue};
+    use super::*;
+
+    proptest! {
+        /// The quick way of reading a line finds what the other one does.
+        #[test]
+        fn lines_are_read_as_they_were_written(
+            lines in proptest::collection::vec(("[a-z-]{0,140}", proptest::collection::vec(any::<u8>(), 0..300)), 0..8),
+        ) {
+            let header = |(name, value): &(String, Vec<u8>)| HeaderValue {
+                key: name.clone(),
+                value: String::new(),
+                raw_value: value.clone(),
+            };
+            let map = HeaderMap { headers: lines.iter().map(header).collect() }.encode_to_vec();
+            let mut headers = Headers::default();
+            prop_assert!(read_map(&map, &mut headers).is_ok());
+            let read: Vec<_> = headers.iter().map(|line| (line.name.to_owned(), line.value.to_vec())).collect();
+            prop_assert_eq!(read, lines);
+        }
+
+        #[test]
+        fn a_pair_is_found_where_there_is_nothing_else(line in proptest::collection::vec(any::<u8>(), 0..24)) {
+            if let Some((name, value)) = plain(&line) {
+                let fields: Vec<_> = Fields::of(&line).collect::<Result<_, _>>().unwrap();
+                prop_assert_eq!(fields, [(1, Value::Bytes(name)), (3, Value::Bytes(value))]);
+            }
+            if let Some((name, value)) = pair::<{ 2 << 3 | 2 }>(&line) {
+                prop_assert_eq!(map_entry(&line).ok(), str::from_utf8(name).ok().map(|name| (name, value)));
+            }
+        }
+    }
 }

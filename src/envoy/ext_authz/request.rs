@@ -1,7 +1,7 @@
 //! A `CheckRequest`, read in place.
 
 use crate::envoy::facts::RouteMetadata;
-use crate::envoy::headers::{HeaderMapError, read_map};
+use crate::envoy::headers::{HeaderMapError, read_entry, read_map};
 use crate::envoy::wire::{Fields, WireError, map_entry, once};
 use crate::request::{
     Body, BodyFault, EnvoyFacts, Half, Header, Headers, PayloadHash, PeerFacts, RequestError, RequestView,
@@ -121,7 +121,7 @@ fn read_http(http: &[u8]) -> Result<(Headers<'_>, Shown<'_>), HeaderMapError> {
                 if count > 1_000 {
                     return Err(RequestError::TooManyHeaders.into());
                 }
-                let (name, value) = map_entry(entry.bytes()?)?;
+                let (name, value) = read_entry(entry.bytes()?)?;
                 lines.push(name, value);
             }
             (4, value) => once(&mut path, value.bytes()?)?,
