@@ -136,10 +136,12 @@ fn listening(line: &str) -> Option<(String, String)> {
 /// # Errors
 /// When it cannot be built.
 pub(crate) async fn build(bench: &str) -> Result<PathBuf, Failure> {
-    let arguments =
-        ["bench", "--quiet", "--bench", bench, "--no-run", "--message-format", "json-render-diagnostics"];
+    let is_debug = std::env::current_exe()?.components().any(|part| part.as_os_str() == "debug");
+    let profile = if is_debug { "dev" } else { "bench" };
+    let arguments = ["bench", "--quiet", "--bench", bench, "--no-run", "--profile", profile];
     let output = Command::new(env!("CARGO"))
         .args(arguments)
+        .args(["--message-format", "json-render-diagnostics"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stderr(Stdio::inherit())
         .output()
