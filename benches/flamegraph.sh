@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Draws where the CPU of a warm request goes: perf's samples of `bouncer serve` while it decides, as benches/flamegraph.svg.
 #   benches/flamegraph.sh [SECONDS]
-# Needs perf; installs inferno into target/tools. A build of its own, with frame pointers, in target/flamegraph.
+# Needs perf; installs inferno into target/tools. The binary is the one that the benches measure: stacks are unwound by its tables.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-15}
@@ -11,8 +11,6 @@ svg=benches/flamegraph.svg
 command -v perf >/dev/null || { echo "perf is not installed" >&2; exit 1; }
 [ -x "$tools/bin/inferno-flamegraph" ] || cargo install --locked --quiet inferno --root "$tools"
 
-export RUSTFLAGS="-C force-frame-pointers=yes" CARGO_TARGET_DIR=target/flamegraph
-export CARGO_PROFILE_BENCH_DEBUG=line-tables-only CARGO_PROFILE_BENCH_STRIP=none
 work=$(mktemp -d)
 log=$work/log
 bench=
@@ -34,9 +32,9 @@ for _ in $(seq 1200); do
     sleep 0.1
 done
 [ -n "$pid" ] || { cat "$log" >&2; exit 1; }
-perf record --quiet -e cpu-clock -F 997 -g --pid "$pid" --output "$work/perf.data" -- sleep "$seconds"
-perf script --input "$work/perf.data" 2>/dev/null |
-    "$tools/bin/inferno-collapse-perf" --skip-after main >"$work/stacks" 2>/dev/null
+perf record --quiet -e cpu-clock -F 997 --call-graph dwarf,32768 --pid "$pid" --output "$work/perf.data" -- sleep "$seconds"
+perf script --no-inline --input "$work/perf.data" 2>/dev/null |
+    "$tools/bin/inferno-collapse-perf" --kernel >"$work/stacks" 2>/dev/null
 "$tools/bin/inferno-flamegraph" --title "bouncer: a warm ext_proc request over TCP" --minwidth 0.3 --width 1200 \
     <"$work/stacks" >"$svg"
 echo "$svg: $(wc -c <"$svg") bytes, $(awk '{n += $NF} END {print n}' "$work/stacks") samples"
