@@ -25,6 +25,7 @@ pub(crate) async fn run(
         // What the start took and gave back is gone by then.
         tokio::time::sleep(Duration::from_secs(1)).await;
         sizes.push(server.process.resident_mib()?);
+        server.stop().await?;
     }
     verdict.at_most("start to ready, ms (median of 5)", median(starts), Some(options.max_start_ms));
     verdict.at_most("idle, resident MiB (median of 5)", median(sizes), Some(options.max_idle_mib));
