@@ -1,11 +1,11 @@
 # What a developer runs. Everything that is installed lands in target/tools (scripts/tools.sh).
-#   make build | test | lint | demo [ARGS=--check] | bench
+#   make build | test | lint | demo [ARGS=--check] | bench [ARGS=--paced] | bench-micro [ARGS=jwt] | bench-scale | bench-soak | flamegraph
 SHELL := bash
 CARGO ?= cargo
 PROFILE ?= release
 ARGS ?=
 
-.PHONY: build test lint demo bench tools
+.PHONY: build test lint demo bench bench-micro bench-scale bench-soak flamegraph tools
 
 build:
 	$(CARGO) build --locked --profile $(PROFILE)
@@ -25,8 +25,21 @@ demo:
 	scripts/tools.sh envoy
 	$(CARGO) run --locked --quiet --profile $(PROFILE) -- demo $(ARGS)
 
+# What the server costs: benches/README.md.
 bench:
 	$(CARGO) bench --locked --bench hotpath -- $(ARGS)
+
+bench-micro:
+	$(CARGO) bench --locked --bench micro -- $(ARGS)
+
+bench-scale:
+	$(CARGO) bench --locked --bench scale -- $(ARGS)
+
+bench-soak:
+	$(CARGO) bench --locked --bench soak -- $(ARGS)
+
+flamegraph:
+	benches/flamegraph.sh
 
 tools:
 	scripts/tools.sh $(ARGS)

@@ -117,6 +117,7 @@ async fn lazy(folder: &Path, issuer: &Issuer) -> Result<Server, Failure> {
         std::fs::write(&file, reply)?;
         files.push(file);
     }
+    bouncer.stop().await?;
     let socket = own.join("lazy.sock");
     let arguments = [OsStr::new("serve"), socket.as_os_str()];
     Server::start(&program, arguments.into_iter().chain(files.iter().map(|file| file.as_os_str())), 2, 0)

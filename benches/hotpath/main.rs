@@ -7,13 +7,15 @@
     reason = "a benchmark reads the clock, and waits for a server to become ready"
 )]
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use crate::lanes::Kind;
-use crate::support::driver::Load;
+use crate::support::driver::{Load, drive};
 use crate::support::issuer::Issuer;
+use crate::support::question::{Protocol, Question};
 use crate::support::{Failure, Verdict, at_least_one, say};
 
 mod cpu;
@@ -65,6 +67,9 @@ struct Options {
     /// Measure Envoy and its side call instead, with h2load and the Envoy of `make tools`
     #[arg(long)]
     envoy: bool,
+    /// Drive bouncer over TCP until it is ended, for a profiler; says which process the server is
+    #[arg(long, hide = true)]
+    hold: bool,
     /// Print JSON instead of the table
     #[arg(long)]
     json: bool,
@@ -107,11 +112,23 @@ fn main() -> ExitCode {
 async fn run(options: &Options) -> Result<Verdict, Failure> {
     let folder = tempfile::tempdir()?;
     let issuer = Issuer::start().await?;
-    if options.envoy {
+    if options.hold {
+        hold(options, folder.path(), &issuer).await
+    } else if options.envoy {
         envoy::run(options.rounds, folder.path(), &issuer).await
     } else if options.paced {
         paced::run(options, folder.path(), &issuer).await
     } else {
         cpu::run(options, folder.path(), &issuer).await
+    }
+}
+
+async fn hold(options: &Options, folder: &Path, issuer: &Issuer) -> Result<Verdict, Failure> {
+    let server = Kind::Bouncer.start(folder, issuer).await?;
+    let question = Question::one(Protocol::ExtProc, &issuer.token);
+    drive(server.tcp()?, &question, options.load()).await?;
+    say(format_args!("holding {}", server.process.0));
+    loop {
+        drive(server.tcp()?, &question, options.load()).await?;
     }
 }

@@ -77,6 +77,9 @@ where
     // How a connection ends is nothing to a no-op.
     let _ended = http2::Builder::new(TokioExecutor::new())
         .max_concurrent_streams(10_000)
+        // As bouncer's: with hyper's own, many small requests that come at once are taken for an attack.
+        .initial_connection_window_size(Some(16 << 20))
+        .initial_stream_window_size(Some(128 << 10))
         .serve_connection(TokioIo::new(io), service)
         .await;
 }

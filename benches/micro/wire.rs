@@ -1,5 +1,5 @@
 //! A request of Envoy's as bytes: decoded into the generated types, for comparison; and a whole call in process, from the
-//! request's frame to the answer's, with tonic's framing and the decision in it.
+//! request's frame to the answer's, with the decision in it and without HTTP/2.
 
 use std::hint::black_box;
 use std::pin::{Pin, pin};
@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use bouncer::base::SystemClock;
 use bouncer::config::Limits;
-use bouncer::envoy::{Current, ExternalProcessor, Generation, labels};
+use bouncer::envoy::{Current, ExternalProcessor, Generation, Local, labels};
 use bouncer::identity::Algorithm;
 use bouncer::outbound::{Http, spawn_key_sets};
 use bouncer::telemetry::Metrics;
@@ -60,13 +60,10 @@ impl Body for Once {
 
 /// Nothing in it waits.
 fn call(service: &ExternalProcessor, frame: Bytes) -> Bytes {
-    let context = &mut Context::from_waker(Waker::noop());
     let request = http::Request::post(ExternalProcessor::PROCESS).body(Once(Some(frame))).expect("a request");
-    let Poll::Ready(response) = pin!(service.process(request)).poll(context) else {
-        unreachable!("it waits")
-    };
-    let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut response.into_body()).poll_frame(context) else {
-        unreachable!("no answer");
+    let answers = pin!(service.process(request).into_body());
+    let Poll::Ready(Some(Ok(frame))) = answers.poll_frame(&mut Context::from_waker(Waker::noop())) else {
+        unreachable!("it waits, or gives no answer");
     };
     frame.into_data().expect("a message")
 }
@@ -75,12 +72,8 @@ fn service(idp: &Idp) -> ExternalProcessor {
     let (snapshot, metrics) = (snapshot(idp), Arc::new(Metrics::new(labels())));
     let key_sets = spawn_key_sets(Arc::clone(&snapshot.callers), Http::new().expect("a client"));
     let generation = Generation::new(snapshot, key_sets, &metrics);
-    ExternalProcessor::new(Arc::new(Current::new(
-        generation,
-        Arc::new(SystemClock),
-        metrics,
-        Limits::default(),
-    )))
+    let current = Current::new(generation, Arc::new(SystemClock), metrics, Limits::default());
+    ExternalProcessor::new(Local::new(Arc::new(current)))
 }
 
 fn framed(message: &[u8]) -> Bytes {
@@ -92,12 +85,8 @@ fn framed(message: &[u8]) -> Bytes {
 }
 
 fn request(bearer: &str) -> ProcessingRequest {
-    let pseudo = [
-        (":method", "POST"),
-        (":scheme", "https"),
-        (":authority", "llm.example.com"),
-        (":path", "/v1/chat/completions"),
-    ];
+    let pseudo =
+        [(":method", "POST"), (":scheme", "https"), (":authority", "llm.example.com"), (":path", "/v1/chat/completions")];
     let line = |(name, value): (&str, &str)| HeaderValue {
         key: name.to_owned(),
         raw_value: value.as_bytes().to_vec(),
@@ -105,8 +94,7 @@ fn request(bearer: &str) -> ProcessingRequest {
     };
     let headers = pseudo.into_iter().chain(HEADERS).chain([("authorization", bearer)]).map(line).collect();
     let value = |text: &str| Value { kind: Some(Kind::StringValue(text.to_owned())) };
-    let fields =
-        [("xds.cluster_name", "api_key"), ("xds.route_name", "chat"), ("source.address", "10.1.2.3:40312")];
+    let fields = [("xds.cluster_name", "api_key"), ("xds.route_name", "chat"), ("source.address", "10.1.2.3:40312")];
     let fields = fields.into_iter().map(|(name, text)| (name.to_owned(), value(text))).collect();
     ProcessingRequest {
         request: Some(Part::RequestHeaders(HttpHeaders {

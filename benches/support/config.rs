@@ -16,6 +16,9 @@ pub(crate) static KEY: LazyLock<String> = LazyLock::new(|| format!("sk-proj-{}",
 /// The entry that a check names.
 pub(crate) const ENTRY: &str = "openai-prod";
 
+/// More entries are a file each.
+const MOST_IN_A_FILE: usize = 2_000;
+
 /// How the one entry gets its credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Credential {
@@ -53,7 +56,7 @@ pub(crate) fn write_with(
     folder: &Path,
     issuer: &Issuer,
     credential: Credential,
-    entries: usize,
+    count: usize,
     limits: &Value,
 ) -> Result<PathBuf, Failure> {
     let secret = folder.join("secrets/openai-credential");
@@ -70,9 +73,20 @@ pub(crate) fn write_with(
     let first = entry(ENTRY, CLUSTER, issuer, credential);
     let more = (1..entries)
         .map(|number| entry(&format!("openai-{number:05}"), &cluster(number), issuer, Credential::ApiKey));
-    let entries: Vec<_> = [first].into_iter().chain(more).collect();
+    let mut entries = vec![first];
+    // A file holds 1 MiB.
+    let apart = (count > MOST_IN_A_FILE).then(|| folder.join("entries"));
+    match &apart {
+        None => entries.extend(more),
+        Some(apart) => {
+            fs::create_dir_all(apart)?;
+            for (number, entry) in more.enumerate() {
+                fs::write(apart.join(format!("{number:05}.yaml")), entry.to_string())?;
+            }
+        }
+    }
     let socket = folder.join("bouncer.sock");
-    let config = json!({
+    let mut config = json!({
         "listen": {"grpc": ["127.0.0.1:0", format!("unix:{}", socket.display())]},
         "admin": {"listen": "127.0.0.1:0"},
         "callers": {"jwt": [{
@@ -84,6 +98,9 @@ pub(crate) fn write_with(
         "limits": limits,
         "secrets": {"store": "file", "file": {"root": "secrets"}},
     });
+    if let (Some(_), Some(fields)) = (apart, config.as_object_mut()) {
+        fields.insert("providers_dir".to_owned(), "entries".into());
+    }
     let file = folder.join("bouncer.yaml");
     // Put in place at once: half a configuration would be taken for a bad one.
     let new = folder.join("bouncer.yaml.new");

@@ -312,6 +312,8 @@ where
     // What a server still sends on a stream that was reset is nothing to be alarmed at.
     let mut builder = Builder::new();
     builder.max_local_error_reset_streams(None);
+    // As wide as Envoy's. With h2's own, a few hundred small answers that come at once are taken for an attack.
+    builder.initial_window_size(16 << 20).initial_connection_window_size(24 << 20);
     let (client, connection) = builder.handshake(stream).await?;
     tokio::spawn(connection);
     Ok(client)

@@ -33,6 +33,14 @@ impl Process {
         Ok(self.status("VmRSS:")? as f64 / 1024.0)
     }
 
+    /// Of these, its own: the rest is the program's file and others may use it too.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub(crate) fn anonymous_mib(self) -> io::Result<f64> {
+        Ok(self.status("RssAnon:")? as f64 / 1024.0)
+    }
+
     /// How many threads it has.
     ///
     /// # Errors

@@ -29,7 +29,7 @@ pub(crate) struct Server {
     pub(crate) admin: Option<SocketAddr>,
     /// From its start until it was ready, or a no-op listened.
     pub(crate) took: Duration,
-    _child: Child,
+    child: Child,
 }
 
 impl Server {
@@ -87,7 +87,15 @@ impl Server {
             let mut rest = [0; 4096];
             while matches!(log.read(&mut rest).await, Ok(1..)) {}
         });
-        Ok(Self { process, addresses, admin, took: began.elapsed(), _child: child })
+        Ok(Self { process, addresses, admin, took: began.elapsed(), child })
+    }
+
+    /// Ends it, and waits until it is gone: the next one may want the same socket.
+    ///
+    /// # Errors
+    /// When it cannot be waited for.
+    pub(crate) async fn stop(mut self) -> Result<(), Failure> {
+        Ok(self.child.kill().await?)
     }
 
     /// Waits until `/readyz` says 200.
@@ -136,10 +144,12 @@ fn listening(line: &str) -> Option<(String, String)> {
 /// # Errors
 /// When it cannot be built.
 pub(crate) async fn build(bench: &str) -> Result<PathBuf, Failure> {
-    let arguments =
-        ["bench", "--quiet", "--bench", bench, "--no-run", "--message-format", "json-render-diagnostics"];
+    let is_debug = std::env::current_exe()?.components().any(|part| part.as_os_str() == "debug");
+    let profile = if is_debug { "dev" } else { "bench" };
+    let arguments = ["bench", "--quiet", "--bench", bench, "--no-run", "--profile", profile];
     let output = Command::new(env!("CARGO"))
         .args(arguments)
+        .args(["--message-format", "json-render-diagnostics"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stderr(Stdio::inherit())
         .output()

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Draws where the CPU of a warm request goes: perf's samples of `bouncer serve` while it decides, as benches/flamegraph.svg.
+#   benches/flamegraph.sh [SECONDS]
+# Needs perf; installs inferno into target/tools. The binary is the one that the benches measure: stacks are unwound by its tables.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+seconds=${1:-15}
+tools=target/tools
+svg=benches/flamegraph.svg
+
+command -v perf >/dev/null || { echo "perf is not installed" >&2; exit 1; }
+[ -x "$tools/bin/inferno-flamegraph" ] || cargo install --locked --quiet inferno --root "$tools"
+
+work=$(mktemp -d)
+log=$work/log
+bench=
+stop() {
+    [ -z "$bench" ] || kill "$bench" 2>/dev/null || true
+    rm -rf "$work"
+}
+trap stop EXIT
+
+cargo bench --locked --quiet --bench hotpath --no-run
+# One lane, driven until perf has what it wants; the bench says which process the server is.
+cargo bench --locked --quiet --bench hotpath -- --hold 2>"$log" &
+bench=$!
+pid=
+for _ in $(seq 1200); do
+    pid=$(sed -n 's/^holding \([0-9]*\)$/\1/p' "$log")
+    [ -z "$pid" ] || break
+    kill -0 "$bench" 2>/dev/null || { cat "$log" >&2; exit 1; }
+    sleep 0.1
+done
+[ -n "$pid" ] || { cat "$log" >&2; exit 1; }
+perf record --quiet -e cpu-clock -F 997 --call-graph dwarf,32768 --pid "$pid" --output "$work/perf.data" -- sleep "$seconds"
+perf script --no-inline --input "$work/perf.data" 2>/dev/null |
+    "$tools/bin/inferno-collapse-perf" --kernel >"$work/stacks" 2>/dev/null
+"$tools/bin/inferno-flamegraph" --title "bouncer: a warm ext_proc request over TCP" --minwidth 0.3 --width 1200 \
+    <"$work/stacks" >"$svg"
+echo "$svg: $(wc -c <"$svg") bytes, $(awk '{n += $NF} END {print n}' "$work/stacks") samples"
