@@ -71,7 +71,7 @@ pub(crate) fn write_with(
         }
     }
     let first = entry(ENTRY, CLUSTER, issuer, credential);
-    let more = (1..entries)
+    let more = (1..count)
         .map(|number| entry(&format!("openai-{number:05}"), &cluster(number), issuer, Credential::ApiKey));
     let mut entries = vec![first];
     // A file holds 1 MiB.
