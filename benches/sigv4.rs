@@ -119,7 +119,7 @@ impl Ours {
         }
     }
 
-    fn sign(&self, view: &RequestView<'_>) -> SmallVec<[SetHeader; 3]> {
+    fn sign(&self, view: &RequestView<'_>) -> SmallVec<[SetHeader; 1]> {
         self.signer.sign(view, self.now, &self.clocks).expect("a signature").0
     }
 }

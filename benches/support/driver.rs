@@ -161,7 +161,7 @@ async fn once(
     let took = due.elapsed();
     times.lock().unwrap_or_else(PoisonError::into_inner).push(took);
     // Every answer is judged, and a sixteenth of them in full: the client must not be the slow one.
-    if nth % 16 == 0 {
+    if nth.is_multiple_of(16) {
         question.judge(answer.get(5..).unwrap_or_default())?;
     }
     Ok(())
