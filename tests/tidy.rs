@@ -341,7 +341,7 @@ fn a_secret_that_is_read_outside_its_rooms_is_seen() {
         check(expose_in_its_rooms, "src/policy/contests.rs", text, 1);
     }
     check(expose_in_its_rooms, "src/telemetry/log.rs", "line.value.wire()", 1);
-    check(expose_in_its_rooms, "src/envoy/ext_proc/response.rs", "line.value.wire()", 0);
+    check(expose_in_its_rooms, "src/envoy/mutation.rs", "line.value.wire()", 0);
     check(
         expose_in_its_rooms,
         "src/policy/a.rs",

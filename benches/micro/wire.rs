@@ -85,8 +85,12 @@ fn framed(message: &[u8]) -> Bytes {
 }
 
 fn request(bearer: &str) -> ProcessingRequest {
-    let pseudo =
-        [(":method", "POST"), (":scheme", "https"), (":authority", "llm.example.com"), (":path", "/v1/chat/completions")];
+    let pseudo = [
+        (":method", "POST"),
+        (":scheme", "https"),
+        (":authority", "llm.example.com"),
+        (":path", "/v1/chat/completions"),
+    ];
     let line = |(name, value): (&str, &str)| HeaderValue {
         key: name.to_owned(),
         raw_value: value.as_bytes().to_vec(),
@@ -94,7 +98,8 @@ fn request(bearer: &str) -> ProcessingRequest {
     };
     let headers = pseudo.into_iter().chain(HEADERS).chain([("authorization", bearer)]).map(line).collect();
     let value = |text: &str| Value { kind: Some(Kind::StringValue(text.to_owned())) };
-    let fields = [("xds.cluster_name", "api_key"), ("xds.route_name", "chat"), ("source.address", "10.1.2.3:40312")];
+    let fields =
+        [("xds.cluster_name", "api_key"), ("xds.route_name", "chat"), ("source.address", "10.1.2.3:40312")];
     let fields = fields.into_iter().map(|(name, text)| (name.to_owned(), value(text))).collect();
     ProcessingRequest {
         request: Some(Part::RequestHeaders(HttpHeaders {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use envoy_types::pb::envoy::service::auth::v3::check_response::HttpResponse;
 use prost::Message as _;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -9,7 +10,7 @@ use tokio::time::Instant;
 use tonic::Code;
 
 use crate::support::frames::{END_HEADERS, Frames, HEADERS, call_lines};
-use crate::support::grpc::{Question, process};
+use crate::support::grpc::{Question, Said, Stream, check, process};
 use crate::support::{CHECK, Direct, PROCESS, Raw};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -71,4 +72,30 @@ async fn a_message_that_drips_has_no_more_time_than_one_that_never_comes() {
     }
     assert!(began.elapsed() >= IDLE);
     direct.until_metric("bouncer_streams_active", &[], |streams| streams == 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn beyond_max_active_a_stream_is_refused_before_anything_of_it_is_read() {
+    let direct = Direct::with(|config| config["limits"] = json!({"max_active": 4}));
+    let question = Question::chat(&direct.token());
+    let channel = direct.channel().await;
+    let mut connection = Raw::connect(direct.grpc).await;
+    let mut silent = Vec::new();
+    for path in [PROCESS, CHECK, PROCESS, CHECK] {
+        silent.push(connection.open(path).await.unwrap());
+    }
+    direct.until_metric("bouncer_streams_active", &[], |streams| streams == 4.0);
+    assert_eq!(process(&channel, &question).await.no(), (503, "overloaded"));
+    match check(&channel, question.check()).await.unwrap().http_response.unwrap() {
+        HttpResponse::DeniedResponse(no) => assert_eq!(no.status.unwrap().code, 503),
+        other => panic!("{other:?}"),
+    }
+    let mut says_nothing = Stream::open(&channel, &[]).await.unwrap();
+    let answer = says_nothing.next().await.unwrap().unwrap();
+    assert_eq!(Said::processed(answer).no(), (503, "overloaded"));
+    let refused = direct.metric("bouncer_requests_total", &["code=\"overloaded\""]);
+    assert_eq!(refused, 3.0);
+    drop((says_nothing, silent));
+    direct.until_metric("bouncer_streams_active", &[], |streams| streams == 0.0);
+    process(&channel, &question).await.authorization();
 }
