@@ -1,5 +1,5 @@
 # What a developer runs. Everything that is installed lands in target/tools (scripts/tools.sh).
-#   make build | test | lint | demo [ARGS=--check] | bench [ARGS=--paced] | bench-micro [ARGS=jwt] | bench-scale | bench-soak | flamegraph
+#   make tools | build | test | lint | demo [ARGS=--check] | bench [ARGS=--paced] | bench-micro [ARGS=jwt] | bench-scale | bench-soak | flamegraph
 SHELL := bash
 CARGO ?= cargo
 PROFILE ?= release

@@ -13,6 +13,10 @@
 //!                          envoy/*/response: Outcome -> bytes
 //! ```
 //!
+//! Envoy's two services stand directly on hyper (`envoy/grpc`); health and reflection have tonic's layers. Beyond
+//! `limits.max_active` a stream is refused at the door (`envoy/local`), and where too many wait already, nobody else does
+//! (`envoy/waiting`).
+//!
 //! `pipeline::run` waits for nothing. Where a key set or a token is missing it says so: the request waits for it outside, once
 //! for each and within `limits.patience`, and is decided again. So does one whose credential is a signature of AWS
 //! (`credential/sigv4`) and whose body Envoy has not shown yet: `envoy/ext_proc/exchange` asks for it once there is room. With

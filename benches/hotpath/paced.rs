@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::Options;
 use crate::cpu::percentile;
@@ -20,6 +20,9 @@ use crate::support::{Failure, Verdict, median, print, say};
 
 /// Entries of the configuration that is taken meanwhile.
 const ENTRIES: usize = 1_000;
+
+/// Between two rotations: the first seconds of a slice pass before the key is there.
+const BRAKE: Duration = Duration::from_secs(31);
 
 /// More than are ever open: an open loop does not wait for answers.
 const STREAMS: usize = 4_096;
@@ -83,8 +86,14 @@ pub(crate) async fn run(options: &Options, folder: &Path, issuer: &Issuer) -> Re
     let requests = (rate * options.seconds) as usize;
     let load = Load { requests, connections: options.connections, streams: STREAMS };
     let mut figures: [Vec<Figures>; SLICES.len()] = Default::default();
+    let mut rotated = Instant::now();
     for round in 1..=options.rounds {
         for (slice, figures) in SLICES.into_iter().zip(&mut figures) {
+            if slice == Slice::Rotation {
+                // bouncer asks an issuer because of an unknown key no more often than that.
+                sleep_until(rotated + BRAKE).await;
+                rotated = Instant::now();
+            }
             let driven = |address| paced(address, &question, load, rate);
             let took = match slice {
                 Slice::Lazy => driven(lazy.tcp()?).await?,

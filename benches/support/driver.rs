@@ -160,7 +160,7 @@ async fn once(
     let answer = client.ask((question.nth)(nth), &question).await?;
     let took = due.elapsed();
     times.lock().unwrap_or_else(PoisonError::into_inner).push(took);
-    // Every answer is judged, and a sixteenth of them in full: the client must not be the slow one.
+    // That each is answered is seen; what with is judged of every sixteenth: the client must not be the slow one.
     if nth.is_multiple_of(16) {
         question.judge(answer.get(5..).unwrap_or_default())?;
     }

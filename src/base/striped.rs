@@ -12,7 +12,8 @@ thread_local! {
 const STRIPES: usize = 64;
 
 /// A value of which each worker has its own copy, made when it is first used: what is configured and never asked for takes
-/// next to nothing.
+/// next to nothing. Made by the worker itself, so that it lies in that thread's part of the heap (mimalloc), and not beside
+/// another one's.
 #[derive(Debug)]
 pub struct Striped<T> {
     /// Of every thread that is no worker.

@@ -1,4 +1,4 @@
-//! Header lines in and out: `HeaderMap` read in place, mutations written in the way each of the two protocols reads them.
+//! Header lines in and out: `HeaderMap` read in place, and the lines of refusals as each of the two protocols reads them.
 
 use super::wire::pb::envoy::config::core::v3::header_value_option::HeaderAppendAction;
 use super::wire::pb::envoy::config::core::v3::{HeaderValue, HeaderValueOption};

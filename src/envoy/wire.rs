@@ -1,7 +1,8 @@
 //! Walks the bytes of a protobuf message without copying: a field is a number and a value that borrows from the message.
 //!
 //! Envoy's messages are read this way and not through generated structs, because a request is mostly header lines
-//! and each of them would cost two allocations. What is written goes through the generated types in [`pb`].
+//! and each of them would cost two allocations. What is written goes through the generated types in [`pb`],
+//! but for permits, which are every request's (`mutation`).
 
 use thiserror::Error;
 

@@ -5,8 +5,6 @@
 //!   └──> issuer: the key set                        │ connect: TCP, TLS, Unix                     Sample, one a request
 //!                                                 run: one drive a thread ──> record ──> summary ──> report
 //! ```
-//!
-//! `benches/hotpath` drives its servers with the same engine.
 
 mod alarm;
 mod ask;

@@ -104,7 +104,7 @@ impl LocalServices {
     /// Answers one call.
     pub fn call(&self, peer: Peer, request: Request<Incoming>) -> Answering {
         if peer == Peer::Refused {
-            return refused(&Status::unauthenticated(
+            return refused(Status::unauthenticated(
                 "the peer's certificate is not in listen.tls.allowed_peers",
             ));
         }
@@ -125,7 +125,7 @@ impl LocalServices {
             "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo" => {
                 Answering::Later((self.others.reflection_v1alpha)(request))
             }
-            _ => refused(&Status::new(Code::Unimplemented, "no such method")),
+            _ => refused(Status::new(Code::Unimplemented, "no such method")),
         }
     }
 }
@@ -183,8 +183,8 @@ impl http_body::Body for Answer {
 }
 
 /// A response that is nothing but a status.
-fn refused(status: &Status) -> Answering {
-    Answering::Now(Some(status.clone().into_http().map(Answer::Other)))
+fn refused(status: Status) -> Answering {
+    Answering::Now(Some(status.into_http().map(Answer::Other)))
 }
 
 impl Health {

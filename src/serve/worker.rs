@@ -47,7 +47,7 @@ pub(super) struct Connection {
     pub(super) socket: Socket,
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) drain: Drain,
-    /// Its place among `limits.max_connections`.
+    /// Its place among `limits.max_connections`, and among those of its peer.
     pub(super) place: Admitted,
 }
 

@@ -95,7 +95,7 @@ impl Authorization {
     /// Answers what there was no room for.
     fn full(&self, cause: impl Into<Cause>) -> Result<Frame, Status> {
         let refusal = Outcome::Refuse(Refusal::early(cause));
-        match self.conclude(&self.0.generation(), &refusal, &Told::nothing(self.0.now()))? {
+        match self.conclude(&self.0.serving(), &refusal, &Told::nothing(self.0.now()))? {
             Next::Reply(reply) => Ok(reply),
             Next::Wait(_) => Err(Status::internal("not an answer to a check")),
         }
