@@ -1,14 +1,14 @@
 //! What both protocols share: the generation that serves, the clock, the deadlines, the counters.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
 use super::budget::Budget;
 use super::waiting::{Queue, Waiting, Waits};
-use crate::base::{Clock, Fingerprint, Now};
+use crate::base::{Clock, Fingerprint, Now, Striped};
 use crate::config::Limits;
 use crate::credential::Signed;
 use crate::outbound::KeySetRefresher;
@@ -53,6 +53,8 @@ pub struct Current {
     missing: Throttle,
     bodies: Budget,
     waiting: Waiting,
+    /// Streams and checks without an answer.
+    active: Striped<AtomicI64>,
     draining: AtomicBool,
 }
 
@@ -89,6 +91,7 @@ impl Current {
             waiting: Waiting::new(limits.max_waiting, Arc::clone(&metrics)),
             metrics,
             bodies: Budget::new(limits.body_memory),
+            active: Striped::default(),
             limits,
             refusals: Throttle::per_second(50),
             rejections: Throttle::per_second(10),
@@ -143,6 +146,11 @@ impl Current {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Places of `limits.max_active` that are taken; see [`super::Local`].
+    pub(super) fn active(&self) -> &Striped<AtomicI64> {
+        &self.active
     }
 
     /// Room for bodies.

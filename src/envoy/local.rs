@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::current::Current;
 
@@ -21,12 +22,17 @@ struct Here {
 }
 
 /// Whether one stream more is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Admission {
-    Admitted,
-    /// `limits.max_active` are open.
+    Admitted(Place),
+    /// `limits.max_active` have their places.
     Full,
 }
+
+/// One of `limits.max_active`. A stream gives it back with its answer, whether its peer takes that or not: what is only waited
+/// for then is the peer's own affair, within its `limits.max_streams`.
+#[derive(Debug)]
+pub(super) struct Place(Local);
 
 impl Local {
     /// For one worker.
@@ -41,18 +47,28 @@ impl Local {
         let here = &*self.0;
         let metrics = here.current.metrics();
         metrics.stream_began();
+        here.current.active().mine().fetch_add(1, Ordering::Relaxed);
+        let place = Place(self.clone());
         let begun = here.begun.get().wrapping_add(1);
         here.begun.set(begun);
         // The counts of other cores are far away: they are looked at now and then, and while there is no room each time.
         if here.full.get() || begun.is_multiple_of(here.every) {
-            here.full.set(metrics.streams() > here.current.limits().max_active);
+            let active =
+                here.current.active().all().map(|active| active.load(Ordering::Relaxed)).sum::<i64>();
+            here.full.set(usize::try_from(active).unwrap_or(0) > here.current.limits().max_active);
         }
-        if here.full.get() { Admission::Full } else { Admission::Admitted }
+        if here.full.get() { Admission::Full } else { Admission::Admitted(place) }
     }
 
     /// One less.
     pub(super) fn ends(&self) {
         self.0.current.metrics().stream_ended();
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.active().mine().fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -57,9 +57,9 @@ pub(super) struct Verified {
 pub(super) enum Turn<'a> {
     /// Nobody's: somebody did just now, and this came of it.
     Over(Verified),
-    /// Ours. Who comes with the same token meanwhile waits for what comes of it; if nothing does, the next one has its turn.
+    /// Ours. Who comes with the same token meanwhile waits for what comes of it; if nothing does, each has its own.
     Ours(Guard<'a>),
-    /// Somebody has it and takes too long; nobody waits for us.
+    /// Somebody had it and failed or takes too long; nobody waits for us.
     Beside,
 }
 
@@ -94,10 +94,16 @@ impl Remembered {
     /// To be asked before a token is verified that was not found. Blocks the thread where another one verifies the same token
     /// now, not longer than `patience`; holds nobody up who has another token.
     pub(super) fn turn(&self, token: &TokenDigest, patience: Duration) -> Turn<'_> {
+        match self.tokens.get_value_or_guard(token, Some(Duration::ZERO)) {
+            GuardResult::Value(verified) => return Turn::Over(verified),
+            GuardResult::Guard(guard) => return Turn::Ours(guard),
+            GuardResult::Timeout => {}
+        }
         match self.tokens.get_value_or_guard(token, Some(patience)) {
             GuardResult::Value(verified) => Turn::Over(verified),
-            GuardResult::Guard(guard) => Turn::Ours(guard),
-            GuardResult::Timeout => Turn::Beside,
+            // Who was first failed. The others are let go too, and nobody waits twice: with a bad token, sent over and over, they
+            // would stand in line, and their threads with them.
+            GuardResult::Guard(_) | GuardResult::Timeout => Turn::Beside,
         }
     }
 

@@ -190,13 +190,15 @@ async fn tcp(
     http2(stream, peer, services, limits, drain).await
 }
 
-/// A peer whose machine is gone leaves its place after 80 s. The kernel asks, and not HTTP/2 with a PING: hyper would take the
-/// time of every frame for that.
+/// A peer whose machine is gone, or that reads nothing of what it was sent, leaves its place after 80 s. The kernel sees to that,
+/// and not HTTP/2 with a PING: hyper would take the time of every frame for it.
 fn keep_alive(socket: &tokio::net::TcpStream) -> io::Result<()> {
     sockopt::set_socket_keepalive(socket, true)?;
     sockopt::set_tcp_keepidle(socket, Duration::from_secs(60))?;
     sockopt::set_tcp_keepintvl(socket, Duration::from_secs(5))?;
     sockopt::set_tcp_keepcnt(socket, 4)?;
+    // Nothing is asked while something is not acknowledged; that has its own end.
+    sockopt::set_tcp_user_timeout(socket, 80_000)?;
     Ok(())
 }
 
@@ -236,6 +238,7 @@ where
         // room are not read, and must not keep those that have it from finishing.
         .initial_connection_window_size(Some(16 << 20))
         .initial_stream_window_size(Some(128 << 10))
+        .max_send_buf_size(64 << 10)
         // Nobody looks at the date of an answer to Envoy.
         .auto_date_header(false)
         .serve_connection(TokioIo::new(io), service);

@@ -93,7 +93,7 @@ impl Metrics {
         Arc::clone(shared.requests.entry((service, provider.to_owned())).or_insert_with(made))
     }
 
-    /// One stream more. `limits.max_active` counts on it.
+    /// One stream more.
     pub fn stream_began(&self) {
         self.streams.mine().fetch_add(1, Ordering::Relaxed);
     }

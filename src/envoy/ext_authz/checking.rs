@@ -16,12 +16,15 @@ use crate::base::Now;
 use crate::envoy::budget::Room;
 use crate::envoy::current::Generation;
 use crate::envoy::grpc::{Frame, Inbound, trailers};
-use crate::envoy::local::Admission;
+use crate::envoy::local::{Admission, Place};
 use crate::pipeline::{Cause, Patience};
 use crate::request::BodyFault;
 
 /// Shorter messages have headers only, or a body that is hardly more; no room is taken for them.
 const SMALL: usize = 64 << 10;
+
+/// The longest time for the first bytes: Envoy sends them with the call.
+const FIRST: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// A check and its answer.
 pub struct Checking<B> {
@@ -29,6 +32,8 @@ pub struct Checking<B> {
     inbound: Inbound<B>,
     state: State,
     alarm: Option<Pin<Box<Sleep>>>,
+    /// Until the answer.
+    place: Option<Place>,
 }
 
 /// What the check is at.
@@ -55,11 +60,11 @@ where
 {
     pub(super) fn new(service: Authorization, body: B) -> Self {
         let inbound = Inbound::new(body, service.0.limits().longest_message());
-        let state = match service.0.begins() {
-            Admission::Admitted => State::Begun,
-            Admission::Full => State::Full,
+        let (state, place) = match service.0.begins() {
+            Admission::Admitted(place) => (State::Begun, Some(place)),
+            Admission::Full => (State::Full, None),
         };
-        Self { service, inbound, state, alarm: None }
+        Self { service, inbound, state, alarm: None, place }
     }
 
     fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<Result<Frame, Status>> {
@@ -71,6 +76,7 @@ where
                         Some(length) => length?,
                         None => return Poll::Ready(Err(nothing())),
                     };
+                    self.alarm = None;
                     let limits = self.service.0.limits();
                     // Longer ones are never read.
                     self.state = if (SMALL..=limits.longest_message()).contains(&length) {
@@ -128,6 +134,7 @@ where
     /// Whether it is answered too late: a peer that never ends its message must not hold its place for ever.
     fn poll_overdue(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let idle = self.service.0.limits().stream_idle;
+        let idle = if matches!(self.state, State::Begun) { idle.min(FIRST) } else { idle };
         self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle))).as_mut().poll(context)
     }
 }
@@ -162,6 +169,7 @@ where
                 }
             },
         };
+        this.place = None;
         Poll::Ready(Some(Ok(match answer {
             Ok(answer) => {
                 this.state = State::Answered;

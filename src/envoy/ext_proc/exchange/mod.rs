@@ -36,7 +36,7 @@ use super::request::{BodyMode, BodyModes, Message, Phase};
 use super::response::{request_piece, response_piece, then_response_body, untouched};
 use crate::envoy::current::ProtocolError;
 use crate::envoy::grpc::Frame;
-use crate::envoy::local::{Admission, Local};
+use crate::envoy::local::{Admission, Local, Place};
 use crate::pipeline::Cause;
 use crate::request::BodyFault;
 use crate::telemetry::Service;
@@ -49,6 +49,8 @@ pub(super) struct Exchange {
     modes: BodyModes,
     state: State,
     waits: Waits,
+    /// Until the first answer.
+    place: Option<Place>,
 }
 
 /// What the stream is at.
@@ -92,9 +94,9 @@ impl Next {
 
 impl Exchange {
     pub(super) fn new(current: Local, wiring: Result<Wiring, Cause>) -> Self {
-        let state = match current.begins() {
-            Admission::Admitted => State::Unanswered,
-            Admission::Full => State::Full,
+        let (state, place) = match current.begins() {
+            Admission::Admitted(place) => (State::Unanswered, Some(place)),
+            Admission::Full => (State::Full, None),
         };
         Self {
             current,
@@ -103,6 +105,7 @@ impl Exchange {
             modes: BodyModes::default(),
             state,
             waits: Waits::default(),
+            place,
         }
     }
 
@@ -130,7 +133,12 @@ impl Exchange {
         let phase = message.phase;
         match (phase, std::mem::replace(&mut self.state, State::Over)) {
             (Phase::RequestBody { body, end }, State::Incoming(mut incoming)) => {
-                incoming.part(frame.slice_ref(body));
+                // A small part must not keep the large message that it came in.
+                incoming.part(if body.len() < frame.len() / 2 {
+                    Bytes::copy_from_slice(body)
+                } else {
+                    frame.slice_ref(body)
+                });
                 match (end, incoming.is_in_pieces()) {
                     (true, _) => incoming.end(End::Body),
                     (false, true) => {}

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::Body;
 use tokio::time::{Instant, Sleep};
 use tonic::{Code, Status};
@@ -19,7 +19,17 @@ use crate::request::BodyFault;
 pub struct Answers<B> {
     exchange: Exchange,
     inbound: Inbound<B>,
-    ended: bool,
+    /// Whether the first answer was given, which nothing else is to wait for.
+    begun: bool,
+    end: End,
+}
+
+/// How the stream ends.
+enum End {
+    NotYet,
+    /// With this status, none for OK, which is still to be sent.
+    With(Option<Status>),
+    Sent,
 }
 
 /// Since when a stream waits. Nothing of it is there before it has to: most streams never wait.
@@ -34,6 +44,13 @@ pub(super) struct Waits {
 
 /// How often a stream that lives on looks whether the server is going. Most have ended before the first time.
 const LOOK: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// The longest time for the first message.
+const FIRST: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Answers that are ready together leave together, up to about so many bytes: one by one, each costs the connection many times
+/// its own length until the peer takes it.
+const TOGETHER: usize = 16 << 10;
 
 /// What an operator is told where nothing came of a body that was asked for.
 const GONE: &str = "the stream ended before the body came: the caller went away, or the filter lacks allow_mode_override: true";
@@ -52,6 +69,9 @@ impl Exchange {
             Err(status) => (State::Over, Some(Err(status))),
         };
         self.state = state;
+        if answer.is_some() {
+            self.place = None;
+        }
         answer
     }
 
@@ -62,7 +82,12 @@ impl Exchange {
         let limits = self.current.limits();
         let idle = *self.waits.idle.get_or_insert_with(Instant::now);
         let began = *self.waits.began.get_or_insert(idle);
-        let end = (idle + limits.stream_idle).min(began + limits.stream_total);
+        let patience = match self.state {
+            // Envoy sends the headers with the stream.
+            State::Unanswered => limits.stream_idle.min(FIRST),
+            _ => limits.stream_idle,
+        };
+        let end = (idle + patience).min(began + limits.stream_total);
         loop {
             let first = end.min(began + LOOK);
             let alarm = self.waits.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(first)));
@@ -208,7 +233,31 @@ impl Exchange {
 
 impl<B> Answers<B> {
     pub(in crate::envoy::ext_proc) fn new(exchange: Exchange, inbound: Inbound<B>) -> Self {
-        Self { exchange, inbound, ended: false }
+        Self { exchange, inbound, begun: false, end: End::NotYet }
+    }
+
+    /// The answer, and those after it that are ready.
+    fn together(&mut self, answer: Bytes, context: &mut Context<'_>) -> Bytes
+    where
+        B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin,
+    {
+        let first = !std::mem::replace(&mut self.begun, true);
+        if first || answer.len() >= TOGETHER {
+            return answer;
+        }
+        let mut all = BytesMut::from(answer);
+        while all.len() < TOGETHER {
+            match self.exchange.poll_answer(&mut self.inbound, context) {
+                Poll::Ready(Some(Ok(answer))) => all.extend_from_slice(&answer.finish()),
+                Poll::Ready(Some(Err(status))) => self.end = End::With(Some(status)),
+                Poll::Ready(None) => self.end = End::With(None),
+                Poll::Pending => break,
+            }
+            if matches!(self.end, End::With(_)) {
+                break;
+            }
+        }
+        all.freeze()
     }
 }
 
@@ -224,20 +273,27 @@ where
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
         let this = self.get_mut();
-        if this.ended {
-            return Poll::Ready(None);
-        }
-        let answer = ready!(this.exchange.poll_answer(&mut this.inbound, context));
-        this.ended = !matches!(answer, Some(Ok(_)));
-        Poll::Ready(Some(Ok(match answer {
-            Some(Ok(answer)) => http_body::Frame::data(answer.finish()),
-            Some(Err(status)) => http_body::Frame::trailers(trailers(Some(&status))),
-            None => http_body::Frame::trailers(trailers(None)),
-        })))
+        let status = match std::mem::replace(&mut this.end, End::Sent) {
+            End::Sent => return Poll::Ready(None),
+            End::With(status) => status,
+            End::NotYet => {
+                this.end = End::NotYet;
+                match ready!(this.exchange.poll_answer(&mut this.inbound, context)) {
+                    Some(Ok(answer)) => {
+                        let answers = this.together(answer.finish(), context);
+                        return Poll::Ready(Some(Ok(http_body::Frame::data(answers))));
+                    }
+                    Some(Err(status)) => Some(status),
+                    None => None,
+                }
+            }
+        };
+        this.end = End::Sent;
+        Poll::Ready(Some(Ok(http_body::Frame::trailers(trailers(status.as_ref())))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ended
+        matches!(self.end, End::Sent)
     }
 }
 
