@@ -15,15 +15,19 @@ work=$(mktemp -d)
 log=$work/log
 bench=
 stop() {
-    [ -z "$bench" ] || kill "$bench" 2>/dev/null || true
+    # Its group: cargo does not end the program that it runs.
+    [ -z "$bench" ] || kill -- -"$bench" 2>/dev/null || true
     rm -rf "$work"
 }
 trap stop EXIT
 
 cargo bench --locked --quiet --bench hotpath --no-run
+# A group of its own, to be ended as a whole.
+set -m
 # One lane, driven until perf has what it wants; the bench says which process the server is.
 cargo bench --locked --quiet --bench hotpath -- --hold 2>"$log" &
 bench=$!
+set +m
 pid=
 for _ in $(seq 1200); do
     pid=$(sed -n 's/^holding \([0-9]*\)$/\1/p' "$log")
@@ -32,9 +36,12 @@ for _ in $(seq 1200); do
     sleep 0.1
 done
 [ -n "$pid" ] || { cat "$log" >&2; exit 1; }
-perf record --quiet -e cpu-clock -F 997 --call-graph dwarf,32768 --pid "$pid" --output "$work/perf.data" -- sleep "$seconds"
+perf record --quiet -e cpu-clock -F 997 --call-graph dwarf,65528 --pid "$pid" --output "$work/perf.data" -- sleep "$seconds"
+# perf keeps 64 KiB of a stack, and what lies below the connection's task is longer: that is left out.
 perf script --no-inline --input "$work/perf.data" 2>/dev/null |
-    "$tools/bin/inferno-collapse-perf" --kernel >"$work/stacks" 2>/dev/null
-"$tools/bin/inferno-flamegraph" --title "bouncer: a warm ext_proc request over TCP" --minwidth 0.3 --width 1200 \
+    "$tools/bin/inferno-collapse-perf" --kernel \
+        --skip-after 'bouncer::serve::worker::serve::{{closure}}' \
+        --skip-after '<hyper::proto::h2::server::H2Stream<F,B,Ex> as core::future::future::Future>::poll' >"$work/stacks" 2>/dev/null
+"$tools/bin/inferno-flamegraph" --title "bouncer: a warm ext_proc request over TCP" --countname ns --minwidth 0.3 --width 1200 \
     <"$work/stacks" >"$svg"
-echo "$svg: $(wc -c <"$svg") bytes, $(awk '{n += $NF} END {print n}' "$work/stacks") samples"
+echo "$svg: $(wc -c <"$svg") bytes, $(awk '{n += $NF} END {printf "%.1f", n / 1e9}' "$work/stacks") s of CPU"

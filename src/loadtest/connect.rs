@@ -132,6 +132,8 @@ where
 {
     // What a server still sends on a stream that was reset is nothing to be alarmed at.
     let mut builder = Builder::new();
+    // As wide as Envoy's: h2 takes many small DATA frames in a narrow window for a flood.
+    builder.initial_window_size(16 << 20).initial_connection_window_size(24 << 20);
     builder.max_local_error_reset_streams(None);
     let (client, connection) = builder.handshake(stream).await?;
     // How it ends is seen by the streams.
