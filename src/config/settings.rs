@@ -145,7 +145,7 @@ pub struct Limits {
     pub max_headers: usize,
     /// Concurrent streams of one connection. Default 10 000.
     pub max_streams: u32,
-    /// Streams and checks at once over all connections. Default 100 000.
+    /// Streams and checks without an answer at once, over all connections. Default 100 000.
     pub max_active: usize,
     /// Connections at once. Default 4 096.
     pub max_connections: usize,

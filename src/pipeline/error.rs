@@ -91,8 +91,8 @@ pub enum Cause {
     /// The request cannot be signed.
     #[error(transparent)]
     Signing(#[from] SigningError),
-    /// Too many streams are open.
-    #[error("too many streams are open already (limits.max_active)")]
+    /// Too many streams have no answer yet.
+    #[error("too many requests have no answer yet (limits.max_active)")]
     Busy,
     /// It would have to wait, and too many do already.
     #[error("too many requests wait for a key set or a credential already (limits.max_waiting)")]

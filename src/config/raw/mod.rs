@@ -268,7 +268,7 @@ pub(super) struct Limits {
     /// max_connections no peer has them all. Default 1024.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub(super) max_peer_connections: Option<u32>,
-    /// Streams and checks at once over all connections. Who comes beyond is refused (503) and not read. Default 100000.
+    /// Streams and checks without an answer at once, over all connections. Who comes beyond is refused (503) and not read. Default 100000.
     #[schemars(range(min = 1, max = 100_000_000))]
     pub(super) max_active: Option<u32>,
     /// Requests that wait at once for a key set, a cold credential or room for a body; of one issuer or one provider at most
