@@ -5,7 +5,7 @@ use std::hint::black_box;
 use bouncer::base::{Clock as _, SystemClock};
 use bouncer::identity::Algorithm;
 use bouncer::pipeline::{Outcome, Patience, run};
-use bouncer::request::Body;
+use bouncer::request::{Body, RequestView};
 use criterion::Criterion;
 
 use crate::world::{Idp, snapshot, view};
@@ -18,7 +18,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     for cluster in ["api_key", "token", "sigv4"] {
         // Whom it is signed for is shown after the body only: without a signature none is looked at.
         let shown = if cluster == "sigv4" { Body::Whole(&body) } else { Body::default() };
-        let view = view(cluster, &bearer).with_body(shown);
+        let view = RequestView { body: shown, ..view(cluster, &bearer) };
         group.bench_function(cluster, |bencher| {
             bencher.iter(|| {
                 let outcome = run(&snapshot, black_box(&view), now, Patience::Fresh);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use prost_types::{ListValue, Struct, Value, value::Kind};
 
-use super::structs::{Json, find_struct, members, metadata_text, text_form_lookup, texts};
+use super::structs::{Json, find_struct, json, members, metadata_text, text_form_lookup, texts};
 use super::wire::WireError;
 use crate::request::{MetadataLookup, MetadataSource, PeerFacts, VerifiedFacts};
 
@@ -28,18 +28,24 @@ pub(super) struct Attributes<'a> {
 impl<'a> Attributes<'a> {
     pub(super) fn read(&mut self, message: &'a [u8]) -> Result<(), WireError> {
         for member in members(message) {
-            match member? {
-                ("xds.cluster_name", Json::Text(text)) => self.cluster = some(text),
-                ("xds.route_name", Json::Text(text)) => self.route = some(text),
-                ("xds.cluster_metadata", Json::Text(text)) => self.cluster_metadata = text_form(text),
-                ("xds.route_metadata", Json::Text(text)) => self.route_metadata = text_form(text),
-                ("xds.upstream_host_metadata", Json::Text(text)) => {
-                    self.host_metadata = text_form(text);
+            let (name, value) = member?;
+            match name {
+                b"xds.cluster_name" => set(&mut self.cluster, some, value)?,
+                b"xds.route_name" => set(&mut self.route, some, value)?,
+                b"xds.cluster_metadata" => set(&mut self.cluster_metadata, text_form, value)?,
+                b"xds.route_metadata" => set(&mut self.route_metadata, text_form, value)?,
+                b"xds.upstream_host_metadata" => {
                     self.upstream = true;
+                    set(&mut self.host_metadata, text_form, value)?;
                 }
-                ("upstream.address", _) => self.upstream = true,
-                ("connection.mtls", Json::Flag(flag)) => self.peer.mtls = Some(flag),
-                ("connection.uri_san_peer_certificate", Json::Text(text)) => self.peer.uri_san = some(text),
+                b"upstream.address" => self.upstream = true,
+                b"connection.uri_san_peer_certificate" => set(&mut self.peer.uri_san, some, value)?,
+                b"connection.mtls" => {
+                    if let Json::Flag(flag) = json(value)? {
+                        self.peer.mtls = Some(flag);
+                    }
+                }
+                // Of what nobody asks for, nothing is read: the filter may send much of it.
                 _ => {}
             }
         }
@@ -77,17 +83,18 @@ impl MetadataLookup for RouteMetadata<'_> {
 pub(super) fn verified_facts(metadata_context: &[u8]) -> Option<VerifiedFacts> {
     let (mut facts, mut workload) = (VerifiedFacts::default(), None);
     for member in members(find_struct(metadata_context, NAMESPACE)?) {
-        match member.ok()? {
-            ("issuer", Json::Text(text)) => text.clone_into(&mut facts.issuer),
-            ("subject", Json::Text(text)) => text.clone_into(&mut facts.subject),
-            ("kind", Json::Text("person")) => workload = Some(false),
-            ("kind", Json::Text("workload")) => workload = Some(true),
-            ("groups", Json::List(list)) => facts.groups = texts(list).ok()??,
-            ("amr", Json::List(list)) => facts.amr = texts(list).ok()??,
-            ("acr", Json::List(list)) => facts.acr = texts(list).ok()??,
-            ("auth_time", Json::Number(number)) => facts.auth_time = Some(seconds(number)?),
-            ("not_after", Json::Number(number)) => facts.not_after = seconds(number)?,
-            ("via", Json::Text(text)) => facts.via = Some(text.to_owned()),
+        let (name, value) = member.ok()?;
+        match (name, json(value).ok()?) {
+            (b"issuer", Json::Text(text)) => text.clone_into(&mut facts.issuer),
+            (b"subject", Json::Text(text)) => text.clone_into(&mut facts.subject),
+            (b"kind", Json::Text("person")) => workload = Some(false),
+            (b"kind", Json::Text("workload")) => workload = Some(true),
+            (b"groups", Json::List(list)) => facts.groups = texts(list).ok()??,
+            (b"amr", Json::List(list)) => facts.amr = texts(list).ok()??,
+            (b"acr", Json::List(list)) => facts.acr = texts(list).ok()??,
+            (b"auth_time", Json::Number(number)) => facts.auth_time = Some(seconds(number)?),
+            (b"not_after", Json::Number(number)) => facts.not_after = seconds(number)?,
+            (b"via", Json::Text(text)) => facts.via = Some(text.to_owned()),
             // Another type, or a member of a later version that may narrow what the others grant.
             _ => return None,
         }
@@ -136,6 +143,18 @@ fn number(seconds: u64) -> Kind {
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
 fn seconds(number: f64) -> Option<u64> {
     (number.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&number)).then_some(number as u64)
+}
+
+/// Takes a text; another type is as good as nothing.
+fn set<'a>(
+    place: &mut Option<&'a str>,
+    take: fn(&'a str) -> Option<&'a str>,
+    value: &'a [u8],
+) -> Result<(), WireError> {
+    if let Json::Text(text) = json(value)? {
+        *place = take(text);
+    }
+    Ok(())
 }
 
 /// Envoy sends an attribute that it does not know as an empty text.

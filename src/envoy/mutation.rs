@@ -69,14 +69,13 @@ impl Shape {
             into.put_slice(&OVERWRITE);
         }
         for name in self.removed(mutation) {
-            put_bytes(self.remove, name.as_bytes(), into);
+            put_bytes(self.remove, name, into);
         }
     }
 
-    fn removed<'m>(self, mutation: &'m HeaderMutation<'_>) -> impl Iterator<Item = &'m str> {
-        let set =
-            |name: &str| mutation.set.iter().any(|line| line.name.eq_ignore_ascii_case(name.as_bytes()));
-        let stays = move |name: &&str| self.order == Order::RemovesFirst || !set(name);
+    fn removed<'m>(self, mutation: &'m HeaderMutation<'_>) -> impl Iterator<Item = &'m [u8]> {
+        let set = |name: &[u8]| mutation.set.iter().any(|line| line.name.eq_ignore_ascii_case(name));
+        let stays = move |name: &&[u8]| self.order == Order::RemovesFirst || !set(name);
         mutation.remove.iter().copied().filter(stays)
     }
 
@@ -145,7 +144,7 @@ mod tests {
             };
             let mutation = HeaderMutation {
                 set: set.iter().map(line).collect(),
-                remove: remove.iter().map(String::as_str).collect(),
+                remove: remove.iter().map(String::as_bytes).collect(),
             };
             let overwrite = i32::from(HeaderAppendAction::OverwriteIfExistsOrAdd);
 

@@ -15,12 +15,10 @@ pub(super) enum Json<'a> {
     Other,
 }
 
-/// The members of a `Struct`.
-pub(super) fn members(message: &[u8]) -> impl Iterator<Item = Result<(&str, Json<'_>), WireError>> {
+/// The members of a `Struct`: names, and values for [`json`].
+pub(super) fn members(message: &[u8]) -> impl Iterator<Item = Result<(&[u8], &[u8]), WireError>> {
     Fields::of(message).filter_map(|field| match field {
-        Ok((1, entry)) => {
-            Some(entry.bytes().and_then(map_entry).and_then(|(key, value)| Ok((key, json(value)?))))
-        }
+        Ok((1, entry)) => Some(entry.bytes().and_then(map_entry)),
         Ok(_) => None,
         Err(error) => Some(Err(error)),
     })
@@ -40,7 +38,8 @@ pub(super) fn texts(list: &[u8]) -> Result<Option<Vec<String>>, WireError> {
     Ok(Some(texts))
 }
 
-fn json(value: &[u8]) -> Result<Json<'_>, WireError> {
+/// Reads a `Value`.
+pub(super) fn json(value: &[u8]) -> Result<Json<'_>, WireError> {
     let mut json = Json::Other;
     for field in Fields::of(value) {
         json = match field? {
@@ -68,14 +67,15 @@ pub(super) fn find_struct<'a>(metadata: &'a [u8], namespace: &str) -> Option<&'a
     Fields::of(metadata).filter_map(Result::ok).find_map(|field| match field {
         (1, entry) => {
             let (name, value) = map_entry(entry.bytes().ok()?).ok()?;
-            (name == namespace).then_some(value)
+            (name == namespace.as_bytes()).then_some(value)
         }
         _ => None,
     })
 }
 
 fn find<'a>(message: &'a [u8], key: &str) -> Option<Json<'a>> {
-    members(message).filter_map(Result::ok).find(|(name, _)| *name == key).map(|(_, value)| value)
+    let mut members = members(message).filter_map(Result::ok);
+    json(members.find(|(name, _)| *name == key.as_bytes())?.1).ok()
 }
 
 /// The same out of protobuf's text form, as ext_proc carries metadata in an attribute:

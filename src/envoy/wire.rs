@@ -208,17 +208,39 @@ pub(super) fn once<T>(place: &mut Option<T>, value: T) -> Result<(), WireError> 
     }
 }
 
-/// An entry of a protobuf map with string keys: field 1 the key, field 2 the value's bytes. An absent one is empty.
-pub(super) fn map_entry(entry: &[u8]) -> Result<(&str, &[u8]), WireError> {
+/// An entry of a protobuf map: field 1 the key's bytes, field 2 the value's. An absent one is empty.
+#[inline]
+pub(super) fn map_entry(entry: &[u8]) -> Result<(&[u8], &[u8]), WireError> {
+    pair::<{ 2 << 3 | 2 }>(entry).map_or_else(|| any_map_entry(entry), Ok)
+}
+
+fn any_map_entry(entry: &[u8]) -> Result<(&[u8], &[u8]), WireError> {
     let (mut key, mut value) = (None, None);
     for field in Fields::of(entry) {
         match field? {
-            (1, found) => once(&mut key, found.text()?)?,
+            (1, found) => once(&mut key, found.bytes()?)?,
             (2, found) => once(&mut value, found.bytes()?)?,
             _ => {}
         }
     }
     Ok((key.unwrap_or_default(), value.unwrap_or_default()))
+}
+
+/// The first field and the one with the tag `VALUE`, of a message that has just these two, in this order, neither of them empty
+/// or long: as Envoy writes nearly every header line and attribute, so that it is read at a glance.
+#[inline]
+pub(super) fn pair<const VALUE: u8>(message: &[u8]) -> Option<(&[u8], &[u8])> {
+    const FIRST: u8 = 1 << 3 | 2;
+    let [FIRST, length @ 1..=0x7f, rest @ ..] = message else { return None };
+    let (first, rest) = rest.split_at_checked(usize::from(*length))?;
+    let (length, value) = match rest {
+        [tag, length @ 1..=0x7f, value @ ..] if *tag == VALUE => (usize::from(*length), value),
+        [tag, low @ 0x80..=0xff, high @ 1..=0x7f, value @ ..] if *tag == VALUE => {
+            (usize::from(low & 0x7f) | usize::from(*high) << 7, value)
+        }
+        _ => return None,
+    };
+    (value.len() == length).then_some((first, value))
 }
 
 #[cfg(test)]
@@ -252,6 +274,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_pair_is_found_where_there_is_nothing_else(message in proptest::collection::vec(any::<u8>(), 0..24)) {
+            if let Some((first, value)) = pair::<{ 3 << 3 | 2 }>(&message) {
+                let fields: Vec<_> = Fields::of(&message).collect::<Result<_, _>>().unwrap();
+                prop_assert_eq!(fields, [(1, Value::Bytes(first)), (3, Value::Bytes(value))]);
+            }
+            prop_assert_eq!(map_entry(&message), any_map_entry(&message));
+        }
+
         #[test]
         fn any_bytes_end_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
             prop_assert!(Fields::of(&bytes).count() <= bytes.len());

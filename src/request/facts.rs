@@ -72,7 +72,7 @@ pub struct EnvoyFacts<'a> {
     /// Whether this filter runs on the upstream side, where a retry shows the headers of the first attempt.
     pub upstream: bool,
     /// Facts of the pair's downstream half. Filled from dynamic metadata only, and only for the upstream half.
-    pub verified: Option<VerifiedFacts>,
+    pub verified: Option<Box<VerifiedFacts>>,
 }
 
 /// Nothing: what is read off the wire names every field all the same, so that a new one is not forgotten.

@@ -28,8 +28,8 @@ pub struct SetHeader {
 /// Removals and settings. A name in `set` is removed first where the protocol removes first; see `envoy/`.
 #[derive(Debug, Default)]
 pub struct HeaderMutation<'a> {
-    /// Names to take away, spelled as the request spells them.
-    pub remove: SmallVec<[&'a str; 4]>,
+    /// Names to take away, spelled as the request spells them: text, as bytes.
+    pub remove: SmallVec<[&'a [u8]; 4]>,
     /// Headers to set.
     pub set: SmallVec<[SetHeader; 1]>,
 }

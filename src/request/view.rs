@@ -61,6 +61,7 @@ impl<'a> RequestView<'a> {
     ///
     /// # Errors
     /// [`RequestError`] when one of them is missing, doubled or not text, or when the method is CONNECT.
+    #[inline]
     pub fn new(headers: Headers<'a>, envoy: EnvoyFacts<'a>, half: Half) -> Result<Self, RequestError> {
         let method = pseudo(&headers, ":method")?;
         if method.eq_ignore_ascii_case("connect") {
@@ -69,12 +70,6 @@ impl<'a> RequestView<'a> {
         let authority = pseudo(&headers, ":authority")?;
         let raw_path = pseudo(&headers, ":path")?;
         Ok(Self { method, authority, raw_path, headers, envoy, half, body: Body::Empty })
-    }
-
-    /// The same with this body.
-    #[must_use]
-    pub fn with_body(self, body: Body<'a>) -> Self {
-        Self { body, ..self }
     }
 
     /// The path, if it means one thing only.

@@ -155,13 +155,11 @@ impl Store {
     /// seen again by an upstream filter on a retry. They are looked for in the headers of these `names`.
     #[must_use]
     pub fn any_is_on(&self, headers: &Headers<'_>, names: &[String]) -> bool {
-        headers.iter().filter(|line| names.iter().any(|name| line.name.eq_ignore_ascii_case(name))).any(
-            |line| {
-                let id = self.fingerprints.of(line.value);
-                self.slots.iter().any(|(slot, _)| slot.handle().is_or_was(id))
-                    || access_key_id_of(line.value).is_some_and(|id| self.signs_as(id))
-            },
-        )
+        headers.iter().filter(|line| names.iter().any(|name| line.is(name))).any(|line| {
+            let id = self.fingerprints.of(line.value);
+            self.slots.iter().any(|(slot, _)| slot.handle().is_or_was(id))
+                || access_key_id_of(line.value).is_some_and(|id| self.signs_as(id))
+        })
     }
 
     /// Whether some provider's requests are signed with the keys of this id, or were before the last rotation.
@@ -219,7 +217,7 @@ mod tests {
             let value =
                 format!("AWS4-HMAC-SHA256 Credential={id}/20260101/us-east-1/bedrock/aws4_request, S=0");
             let mut headers = Headers::default();
-            headers.push("authorization", value.as_bytes());
+            headers.push(b"authorization", value.as_bytes());
             store.any_is_on(&headers, &["authorization".to_owned()])
         };
         assert!(!is_ours("AKIDA"));

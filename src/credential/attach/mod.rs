@@ -86,7 +86,7 @@ fn exchange<'a>(
     let mut mutation = strip_with(&credential.set, credential_headers, headers);
     mutation.set.extend(credential.set.iter().cloned());
     for line in &credential.default {
-        if !headers.iter().any(|sent| sent.name.as_bytes().eq_ignore_ascii_case(&line.name)) {
+        if !headers.iter().any(|sent| sent.name.eq_ignore_ascii_case(&line.name)) {
             mutation.set.push(line.clone());
         }
     }
@@ -106,7 +106,7 @@ fn list<'a>(mutation: &mut HeaderMutation<'a>, Listed { name, member }: Listed, 
     let others = sent().filter(|sent| !sent.is_empty() && *sent != member.as_bytes());
     let members: Vec<_> = others.chain([member.as_bytes()]).collect();
     let value = HeaderValue::Plain(Bytes::from(members.join(&b',')));
-    for line in headers.iter().filter(|line| line.name.eq_ignore_ascii_case(name)) {
+    for line in headers.iter().filter(|line| line.is(name)) {
         remove(mutation, line.name);
     }
     mutation.set.push(SetHeader { name: Bytes::from_static(name.as_bytes()), value });
@@ -117,7 +117,7 @@ fn bit(length: usize) -> u64 {
     1 << length.min(63)
 }
 
-fn remove<'a>(mutation: &mut HeaderMutation<'a>, name: &'a str) {
+fn remove<'a>(mutation: &mut HeaderMutation<'a>, name: &'a [u8]) {
     if !mutation.remove.contains(&name) {
         mutation.remove.push(name);
     }
@@ -129,8 +129,8 @@ fn remove<'a>(mutation: &mut HeaderMutation<'a>, name: &'a str) {
 struct Sent<'a>(&'a [u8]);
 
 impl<'a> Sent<'a> {
-    fn of(name: &'a str) -> Self {
-        match name.as_bytes() {
+    fn of(name: &'a [u8]) -> Self {
+        match name {
             // Blanks at an end are seldom.
             bytes @ [b'!'..=b'~', .., b'!'..=b'~'] => Self(bytes),
             bytes => Self(bytes.trim_ascii()),

@@ -44,7 +44,7 @@ fn secret(text: &str) -> Secret<String> {
 /// Does to `lines` what Envoy does: removes every line of a name, then writes each set header over what is there.
 fn applied(lines: &[Line], mutation: &HeaderMutation<'_>) -> Vec<Line> {
     let gone = |name: &str| {
-        mutation.remove.iter().any(|removed| removed.eq_ignore_ascii_case(name))
+        mutation.remove.iter().any(|removed| removed.eq_ignore_ascii_case(name.as_bytes()))
             || mutation.set.iter().any(|set| set.name.eq_ignore_ascii_case(name.as_bytes()))
     };
     let mut left: Vec<Line> = lines.iter().filter(|(name, _)| !gone(name)).cloned().collect();
@@ -125,7 +125,7 @@ fn every_lenient_spelling_of_every_stripped_name_is_removed() {
         ];
         for spelling in spellings {
             let sent = vec![(spelling.clone(), b"secret".to_vec())];
-            assert_eq!(strip(&[], &headers(&sent)).remove.as_slice(), [spelling.as_str()]);
+            assert_eq!(strip(&[], &headers(&sent)).remove.as_slice(), [spelling.as_bytes()]);
         }
     }
 }
@@ -163,7 +163,7 @@ fn names_that_only_resemble_a_credential_stay() {
 fn token_headers_are_removed_however_the_operator_wrote_them() {
     let sent = lines(&[("my-token", "1"), ("My.Token", "2"), ("my-token", "3"), ("my-tokens", "4")]);
     let found = strip(&["My_Token".to_owned()], &headers(&sent));
-    assert_eq!(found.remove.as_slice(), ["my-token", "My.Token"]);
+    assert_eq!(found.remove.as_slice(), [b"my-token", b"My.Token"]);
 }
 
 #[test]

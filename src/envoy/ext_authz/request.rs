@@ -1,7 +1,7 @@
 //! A `CheckRequest`, read in place.
 
 use crate::envoy::facts::RouteMetadata;
-use crate::envoy::headers::{HeaderMapError, read_entry, read_map};
+use crate::envoy::headers::{HeaderMapError, MAX_LINES, read_map, text};
 use crate::envoy::wire::{Fields, WireError, map_entry, once};
 use crate::request::{
     Body, BodyFault, EnvoyFacts, Half, Header, Headers, PayloadHash, PeerFacts, RequestError, RequestView,
@@ -61,8 +61,8 @@ impl<'a> Check<'a> {
                 (1, source) => check.principal = read_principal(source.bytes()?)?,
                 (4, request) => check.http = nested(request.bytes()?, 2)?,
                 (10, entry) => match map_entry(entry.bytes()?)? {
-                    ("provider", name) => once(&mut check.named_provider, utf8(name)?)?,
-                    ("half", half) => once(&mut check.half, utf8(half)?)?,
+                    (b"provider", name) => once(&mut check.named_provider, utf8(name)?)?,
+                    (b"half", half) => once(&mut check.half, utf8(half)?)?,
                     _ => {}
                 },
                 (13, metadata) => once(&mut check.route_metadata, metadata.bytes()?)?,
@@ -100,9 +100,9 @@ impl<'a> Check<'a> {
             upstream: false,
             verified: None,
         };
-        let view = RequestView::new(headers, facts, Half::Whole)?;
-        let body = shown.of(&view, seen);
-        Ok(view.with_body(body))
+        let mut view = RequestView::new(headers, facts, Half::Whole)?;
+        view.body = shown.of(&view, seen);
+        Ok(view)
     }
 }
 
@@ -111,18 +111,17 @@ fn read_http(http: &[u8]) -> Result<(Headers<'_>, Shown<'_>), HeaderMapError> {
     let (mut method, mut path, mut host, mut map, mut body, mut raw_body) =
         (None, None, None, None, None, None);
     let mut headers = Headers::default();
-    let mut lines = Headers::default();
     let mut count = 0;
     for field in Fields::of(http) {
         match field? {
             (2, value) => once(&mut method, value.bytes()?)?,
             (3, entry) => {
                 count += 1;
-                if count > 1_000 {
+                if count > MAX_LINES {
                     return Err(RequestError::TooManyHeaders.into());
                 }
-                let (name, value) = read_entry(entry.bytes()?)?;
-                lines.push(name, value);
+                let (name, value) = map_entry(entry.bytes()?)?;
+                headers.push(text(name)?, value);
             }
             (4, value) => once(&mut path, value.bytes()?)?,
             (5, value) => once(&mut host, value.bytes()?)?,
@@ -137,18 +136,18 @@ fn read_http(http: &[u8]) -> Result<(Headers<'_>, Shown<'_>), HeaderMapError> {
         return Err(RequestError::TwoValues.into());
     }
     let mut shown = Shown { raw, text: !body.is_empty(), ..Shown::default() };
-    for (name, value) in [(":method", method), (":path", path), (":authority", host)] {
-        headers.push(name, value.unwrap_or_default());
-    }
     if let Some(map) = map {
-        read_map(map, &mut lines)?;
+        read_map(map, &mut headers)?;
     }
-    for line in lines.iter().filter(|line| !line.name.starts_with(':')) {
-        headers.push(line.name, line.value);
+    headers.retain(|line| {
         // By its length first: this is every line of every request.
         if matches!(line.name.len(), 14 | 17 | 25) {
-            shown.note(line);
+            shown.note(*line);
         }
+        !line.name.starts_with(b":")
+    });
+    for (name, value) in [(b":method".as_slice(), method), (b":path", path), (b":authority", host)] {
+        headers.push(name, value.unwrap_or_default());
     }
     Ok((headers, shown))
 }
@@ -156,12 +155,10 @@ fn read_http(http: &[u8]) -> Result<(Headers<'_>, Shown<'_>), HeaderMapError> {
 impl<'a> Shown<'a> {
     /// Takes down what a line says of the body.
     fn note(&mut self, line: Header<'_>) {
-        if line.name.eq_ignore_ascii_case("x-envoy-auth-partial-body") {
+        if line.is("x-envoy-auth-partial-body") {
             self.buffered = true;
             self.partial |= line.value != b"false";
-        } else if line.name.eq_ignore_ascii_case("transfer-encoding")
-            || line.name.eq_ignore_ascii_case("content-length")
-        {
+        } else if line.is("transfer-encoding") || line.is("content-length") {
             self.announced |= line.value != b"0";
             self.measured = true;
         }

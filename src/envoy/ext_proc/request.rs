@@ -2,7 +2,7 @@
 
 use crate::envoy::facts::{Attributes, verified_facts};
 use crate::envoy::headers::{HeaderMapError, read_map};
-use crate::envoy::structs::{Json, members};
+use crate::envoy::structs::{Json, json, members};
 use crate::envoy::wire::{Fields, WireError, map_entry, once};
 use crate::request::{EnvoyFacts, Half, Headers, RequestView};
 
@@ -115,10 +115,14 @@ impl<'a> Message<'a> {
         let mut maker = Maker::default();
         for message in self.attributes.into_iter().flatten() {
             for member in members(message) {
-                match member? {
-                    ("response.code_details", Json::Text(text)) => maker.code_details = Some(text),
-                    ("upstream.tls_version", Json::Text(text)) => maker.tls_version = Some(text),
-                    _ => {}
+                let (name, value) = member?;
+                let place = match name {
+                    b"response.code_details" => &mut maker.code_details,
+                    b"upstream.tls_version" => &mut maker.tls_version,
+                    _ => continue,
+                };
+                if let Json::Text(text) = json(value)? {
+                    *place = Some(text);
                 }
             }
         }
@@ -144,7 +148,7 @@ impl<'a> Message<'a> {
             upstream: attributes.upstream,
             // Dynamic metadata is believed only where the operator says that this filter is the upstream half.
             verified: match half {
-                Half::Upstream => self.metadata_context.and_then(verified_facts),
+                Half::Upstream => self.metadata_context.and_then(verified_facts).map(Box::new),
                 Half::Whole | Half::Downstream => None,
             },
         }

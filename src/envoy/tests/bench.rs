@@ -188,7 +188,8 @@ impl Bench {
     pub(super) fn signature(&self, lines: &[(&str, &str)], body: &[u8]) -> String {
         let headers: Headers<'_> = lines.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
         let envoy = EnvoyFacts::default();
-        let view = RequestView::new(headers, envoy, Half::Whole).unwrap().with_body(Shown::Whole(body));
+        let mut view = RequestView::new(headers, envoy, Half::Whole).unwrap();
+        view.body = Shown::Whole(body);
         let clocks = &self.current.generation().snapshot.clocks;
         let (set, _) = self.signer.sign(&view, self.now(), clocks).unwrap();
         let line = set.iter().find(|line| &*line.name == b"authorization").unwrap();

@@ -246,12 +246,12 @@ impl Exchange {
         let malformed = |error: WireError| self.abuse(ProtocolError::Malformed, &error);
         let attributes = message.attributes().map_err(malformed)?;
         let facts = message.facts(&attributes, wiring.named_provider.as_deref(), wiring.half);
-        let view = match read_headers(map).and_then(|headers| view(headers, facts, wiring.half)) {
+        let mut view = match read_headers(map).and_then(|headers| view(headers, facts, wiring.half)) {
             Ok(view) => view,
             Err(HeaderMapError::Wire(error)) => return Err(malformed(error)),
             Err(HeaderMapError::Request(error)) => return refused(error.into()),
         };
-        let body = match *seen {
+        view.body = match *seen {
             Seen::Nothing if end => Body::Empty,
             Seen::Nothing if self.modes.request == BodyMode::Streamed => Body::Lost(STREAMED),
             Seen::Nothing => Body::Awaited,
@@ -259,7 +259,6 @@ impl Exchange {
             Seen::Whole { hash, .. } => Body::Hashed(hash),
             Seen::Fault(fault) => Body::Lost(fault),
         };
-        let view = view.with_body(body);
         let told = Told::of(&view, *since);
         match run(&generation.snapshot, &view, self.current.at(*since, *patience), *patience) {
             Ok(outcome) => self.conclude(question, outcome, &told).map(Ok),

@@ -55,12 +55,12 @@ impl Request {
     /// Looks it up and writes the answer in one word.
     fn find(&self, catalog: &Catalog) -> String {
         let mut headers = Headers::default();
-        headers.push(":method", b"POST");
-        headers.push(":authority", self.authority.as_bytes());
-        headers.push(":path", self.path.as_bytes());
+        headers.push(b":method", b"POST");
+        headers.push(b":authority", self.authority.as_bytes());
+        headers.push(b":path", self.path.as_bytes());
         // What a client can send never selects.
-        headers.push("x-bouncer-provider", b"openai");
-        headers.push("x-ai-provider", b"openai");
+        headers.push(b"x-bouncer-provider", b"openai");
+        headers.push(b"x-ai-provider", b"openai");
         let envoy = EnvoyFacts {
             named_provider: self.named,
             cluster: self.cluster,
