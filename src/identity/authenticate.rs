@@ -168,6 +168,7 @@ impl Callers {
             }
             self.remembered.forget(&digest);
         }
+        token.is_one()?;
         let jws = Jws::parse(token.text)?;
         let (index, issuer) = self.issuer_of(&jws)?;
         let verified = self

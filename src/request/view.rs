@@ -63,12 +63,21 @@ impl<'a> RequestView<'a> {
     /// [`RequestError`] when one of them is missing, doubled or not text, or when the method is CONNECT.
     #[inline]
     pub fn new(headers: Headers<'a>, envoy: EnvoyFacts<'a>, half: Half) -> Result<Self, RequestError> {
-        let method = pseudo(&headers, ":method")?;
+        let (mut method, mut authority, mut raw_path) = (None, None, None);
+        for line in headers.iter().filter(|line| line.name.starts_with(b":")) {
+            for (name, place) in
+                [(":method", &mut method), (":authority", &mut authority), (":path", &mut raw_path)]
+            {
+                if line.is(name) && place.replace(line.value).is_some() {
+                    return Err(RequestError::PseudoHeader(name));
+                }
+            }
+        }
+        let method = text(":method", method)?;
         if method.eq_ignore_ascii_case("connect") {
             return Err(RequestError::Connect);
         }
-        let authority = pseudo(&headers, ":authority")?;
-        let raw_path = pseudo(&headers, ":path")?;
+        let (authority, raw_path) = (text(":authority", authority)?, text(":path", raw_path)?);
         Ok(Self { method, authority, raw_path, headers, envoy, half, body: Body::Empty })
     }
 
@@ -99,9 +108,8 @@ impl<'a> RequestView<'a> {
     }
 }
 
-fn pseudo<'a>(headers: &Headers<'a>, name: &'static str) -> Result<&'a str, RequestError> {
-    headers
-        .only(name)
+fn text<'a>(name: &'static str, value: Option<&'a [u8]>) -> Result<&'a str, RequestError> {
+    value
         .and_then(|value| str::from_utf8(value).ok())
         .filter(|value| !value.is_empty())
         .ok_or(RequestError::PseudoHeader(name))

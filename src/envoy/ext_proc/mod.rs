@@ -7,7 +7,7 @@ mod request;
 mod response;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Body;
 
 pub use self::exchange::Answers;
@@ -18,8 +18,8 @@ use crate::pipeline::Cause;
 use crate::request::Half;
 
 /// In `grpc_service.initial_metadata`: which half of the pair the filter is, and which provider's requests it sees.
-const HALF: HeaderName = HeaderName::from_static("x-bouncer-half");
-const PROVIDER: HeaderName = HeaderName::from_static("x-bouncer-provider");
+const HALF: &str = "x-bouncer-half";
+const PROVIDER: &str = "x-bouncer-provider";
 
 /// The service.
 #[derive(Clone)]
@@ -58,21 +58,26 @@ struct Wiring {
 impl Wiring {
     /// A wiring that cannot be read refuses every request of its filter, with a log line that says why.
     fn read(metadata: &HeaderMap) -> Result<Self, Cause> {
-        let only = |key: &HeaderName, wrong: Cause| {
-            let mut values = metadata.get_all(key).iter();
-            match (values.next().map(|value| value.to_str()), values.next()) {
-                (None, _) => Ok(None),
-                (Some(Ok(text)), None) => Ok(Some(text)),
-                _ => Err(wrong),
+        let (mut half, mut named_provider) = (None, None);
+        // Once over all of it: it is a handful, and most streams have neither of the two.
+        for (name, value) in metadata {
+            match name.as_str() {
+                HALF => only(&mut half, value).ok_or(Cause::Half)?,
+                PROVIDER => only(&mut named_provider, value).ok_or(Cause::UnknownProvider)?,
+                _ => {}
             }
-        };
-        let half = match only(&HALF, Cause::Half)? {
+        }
+        let half = match half {
             None => Half::Whole,
             Some("downstream") => Half::Downstream,
             Some("upstream") => Half::Upstream,
             Some(_) => return Err(Cause::Half),
         };
-        let named_provider = only(&PROVIDER, Cause::UnknownProvider)?.map(str::to_owned);
-        Ok(Self { named_provider, half })
+        Ok(Self { named_provider: named_provider.map(str::to_owned), half })
     }
+}
+
+/// Puts a text in its place; none where there is one already, or it is no text.
+fn only<'a>(place: &mut Option<&'a str>, value: &'a HeaderValue) -> Option<()> {
+    place.replace(value.to_str().ok()?).is_none().then_some(())
 }
