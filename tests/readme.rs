@@ -9,6 +9,8 @@
     reason = "a test"
 )]
 
+#[path = "readme/benches.rs"]
+mod benches;
 #[path = "readme/filters.rs"]
 mod filters;
 #[path = "readme/samples.rs"]

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::Options;
-use crate::lanes::{Kind, Lane, Lanes};
+use crate::lanes::{Lane, Lanes};
+use crate::options::{Kind, Options};
 use crate::report::{self, Row};
 use crate::support::driver::{Load, drive};
 use crate::support::issuer::Issuer;

@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::Options;
 use crate::cpu::percentile;
-use crate::lanes::Kind;
+use crate::options::{Kind, Options};
 use crate::support::admin::metric;
 use crate::support::config::{self, Credential};
 use crate::support::driver::{Address, Client, Load, drive, pace};

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
+use crate::options::Options;
 use crate::support::config::{self, Credential, cluster};
 use crate::support::issuer::Issuer;
 use crate::support::question::{Protocol, Question};
 use crate::support::server::Server;
 use crate::support::{Failure, Verdict, median, say};
-use crate::{Options, cpu, own};
+use crate::{cpu, own};
 
 pub(crate) async fn run(
     options: &Options,

@@ -14,6 +14,7 @@ pub(crate) mod issuer;
 pub(crate) mod process;
 pub(crate) mod question;
 pub(crate) mod server;
+pub(crate) mod values;
 
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -90,17 +91,6 @@ pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-/// For `clap`.
-///
-/// # Errors
-/// When it is no number, or 0.
-pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) => Err("must be at least 1".to_owned()),
-        number => number.map_err(|error| format!("{error}")),
-    }
 }
 
 /// Progress, on stderr.
