@@ -18,7 +18,7 @@ use crate::support::issuer::Issuer;
 use crate::support::process::Process;
 use crate::support::question::Protocol;
 use crate::support::server::Server;
-use crate::support::{Failure, Verdict, median, print, say};
+use crate::support::{Failure, Verdict, median, print, say, there_and_back};
 
 /// Requests of a round.
 const REQUESTS: usize = 20_000;
@@ -79,7 +79,7 @@ pub(crate) async fn run(rounds: u8, folder: &Path, issuer: &Issuer) -> Result<Ve
     }
     // The first one warms up.
     for round in 0..=rounds {
-        for variant in &mut variants {
+        for variant in there_and_back(round.into(), &mut variants) {
             let figures = variant.drive(folder, &issuer.token).await?;
             if round > 0 {
                 say(format_args!("round {round} {}: {:.1} µs of Envoy", variant.name, figures.envoy));

@@ -48,6 +48,21 @@ pub(crate) struct Client {
     head: http::Request<()>,
 }
 
+/// The last answer that was right. The same bytes are the same answer, and what differs is decoded and judged anew: so each one
+/// counts, and the client does not become the slow one.
+#[derive(Default)]
+struct Judged(Bytes);
+
+impl Judged {
+    fn judge(&mut self, question: &Question, answer: Bytes) -> Result<(), Failure> {
+        if answer != self.0 {
+            question.judge(answer.get(5..).unwrap_or_default())?;
+            self.0 = answer;
+        }
+        Ok(())
+    }
+}
+
 /// Closed loop: sends `question` as often as `load` says, the next on a stream when it has its answer, and checks every one.
 ///
 /// # Returns
@@ -83,8 +98,7 @@ async fn work(
     begun: Arc<AtomicUsize>,
     requests: usize,
 ) -> Result<Vec<Duration>, Failure> {
-    let mut times = Vec::new();
-    let mut known = Bytes::new();
+    let (mut times, mut judged) = (Vec::new(), Judged::default());
     loop {
         let nth = begun.fetch_add(1, Ordering::Relaxed);
         if nth >= requests {
@@ -94,11 +108,7 @@ async fn work(
         let start = Instant::now();
         let answer = client.ask(frame, &question).await?;
         times.push(start.elapsed());
-        // The same bytes are the same answer: what differs is decoded and judged anew.
-        if answer != known {
-            question.judge(answer.get(5..).unwrap_or_default())?;
-            known = answer;
-        }
+        judged.judge(&question, answer)?;
     }
 }
 
@@ -121,7 +131,8 @@ pub(crate) async fn pace(
         clients.push(Client::connect(address, question.protocol).await?);
     }
     let streams = Arc::new(Semaphore::new(load.streams));
-    let times = Arc::new(Mutex::new(Vec::with_capacity(load.requests)));
+    let times = Vec::with_capacity(load.requests);
+    let answered = Arc::new(Mutex::new((times, Judged::default())));
     let mut ticks = Ticks::every(Duration::from_secs_f64(1.0 / rate))?;
     let mut asked = JoinSet::new();
     let (start, mut sent) = (Instant::now(), 0);
@@ -134,7 +145,14 @@ pub(crate) async fn pace(
                 break;
             }
             let Some(client) = clients.get(sent % clients.len()).cloned() else { break };
-            asked.spawn(once(client, question.clone(), sent, due, Arc::clone(&streams), Arc::clone(&times)));
+            asked.spawn(once(
+                client,
+                question.clone(),
+                sent,
+                due,
+                Arc::clone(&streams),
+                Arc::clone(&answered),
+            ));
             sent += 1;
         }
         while let Some(one) = asked.try_join_next() {
@@ -144,8 +162,8 @@ pub(crate) async fn pace(
     while let Some(one) = asked.join_next().await {
         one??;
     }
-    let mut times = times.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(std::mem::take(&mut *times))
+    let (times, _) = &mut *answered.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(std::mem::take(times))
 }
 
 async fn once(
@@ -154,17 +172,14 @@ async fn once(
     nth: usize,
     due: Instant,
     streams: Arc<Semaphore>,
-    times: Arc<Mutex<Vec<Duration>>>,
+    answered: Arc<Mutex<(Vec<Duration>, Judged)>>,
 ) -> Result<(), Failure> {
     let _stream = streams.acquire().await?;
     let answer = client.ask((question.nth)(nth), &question).await?;
     let took = due.elapsed();
-    times.lock().unwrap_or_else(PoisonError::into_inner).push(took);
-    // That each is answered is seen; what with is judged of every sixteenth: the client must not be the slow one.
-    if nth.is_multiple_of(16) {
-        question.judge(answer.get(5..).unwrap_or_default())?;
-    }
-    Ok(())
+    let (times, judged) = &mut *answered.lock().unwrap_or_else(PoisonError::into_inner);
+    times.push(took);
+    judged.judge(&question, answer)
 }
 
 /// The kernel's timer: tokio's own counts in milliseconds, in which many requests would come due at once.

@@ -85,6 +85,16 @@ impl Verdict {
     }
 }
 
+/// What is driven in turn, there and back: whoever comes first in one round comes last in the next.
+#[must_use]
+pub(crate) fn there_and_back<T>(round: usize, lanes: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut lanes: Vec<_> = lanes.into_iter().collect();
+    if round % 2 == 1 {
+        lanes.reverse();
+    }
+    lanes
+}
+
 /// The middle one, NaN of nothing; of an even number the upper of the two.
 #[must_use]
 pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
