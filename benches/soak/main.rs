@@ -73,7 +73,7 @@ async fn run(options: &Options) -> Result<Verdict, Failure> {
     sleep(Duration::from_secs(3)).await;
     let last = sample(&server, start).await?;
     row(&last, tally);
-    print(format_args!("\n{tally:?}"));
+    print(format_args!("\n{tally}"));
     if let Some(path) = &options.svg {
         std::fs::write(path, plot::memory(&samples))?;
         say(format_args!("drawn: {}", path.display()));

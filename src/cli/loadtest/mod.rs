@@ -47,6 +47,9 @@ enum Failed {
     File { path: PathBuf, error: io::Error },
     #[error("{0}")]
     Wrong(String),
+    /// Options that do not go together.
+    #[error("{0}; see bouncer loadtest --help")]
+    Usage(String),
 }
 
 /// How often the terminal is drawn.
@@ -67,14 +70,17 @@ pub(super) fn run(args: &LoadtestArgs) -> ExitCode {
             Ok(code) => code,
             Err(error) => {
                 say(&format!("bouncer: {error}"));
-                ExitCode::FAILURE
+                match error {
+                    Failed::Usage(_) => ExitCode::from(2),
+                    _ => ExitCode::FAILURE,
+                }
             }
         }
     })
 }
 
 async fn whole(args: &LoadtestArgs) -> Result<ExitCode, Failed> {
-    let plan = args.plan();
+    let plan = args.plan().map_err(Failed::Usage)?;
     let process = args.pid.map(Process::of).transpose()?;
     let (callers, issuer) = callers(args, &plan).await?;
     let count = callers.count();
@@ -118,7 +124,7 @@ async fn callers(args: &LoadtestArgs, plan: &Plan) -> Result<(Callers, Option<Is
         }
     };
     let name = args.issuer.clone().or_else(|| issuer.as_ref().map(|issuer| issuer.url().to_owned()));
-    let name = name.ok_or_else(|| Failed::Wrong("--key needs --issuer, or --jwks-listen".to_owned()))?;
+    let name = name.ok_or_else(|| Failed::Usage("--key needs --issuer, or --jwks-listen".to_owned()))?;
     if let Some(issuer) = &issuer {
         say(&format!(
             "callers: iss {name}, aud {}; key set {}/jwks, for callers.jwt of the server's configuration",
