@@ -18,8 +18,8 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::Failure;
 use super::question::{Protocol, Question};
+use super::{Failure, window};
 
 /// Where a server listens.
 #[derive(Clone, Debug)]
@@ -327,8 +327,8 @@ where
     // What a server still sends on a stream that was reset is nothing to be alarmed at.
     let mut builder = Builder::new();
     builder.max_local_error_reset_streams(None);
-    // As wide as Envoy's. With h2's own, a few hundred small answers that come at once are taken for an attack.
-    builder.initial_window_size(16 << 20).initial_connection_window_size(24 << 20);
+    // With h2's own, a few hundred small answers that come at once are taken for an attack.
+    builder.initial_window_size(window::STREAM).initial_connection_window_size(window::CONNECTION);
     let (client, connection) = builder.handshake(stream).await?;
     tokio::spawn(connection);
     Ok(client)

@@ -15,6 +15,7 @@ pub(crate) mod process;
 pub(crate) mod question;
 pub(crate) mod server;
 pub(crate) mod values;
+pub(crate) mod window;
 
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
