@@ -5,8 +5,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::options::Kind;
+use crate::support::client::{Address, Client};
 use crate::support::config::{self, Credential};
-use crate::support::driver::{Address, Client, Load, drive};
+use crate::support::driver::{Load, drive};
 use crate::support::issuer::Issuer;
 use crate::support::process::Process;
 use crate::support::question::{Protocol, Question};

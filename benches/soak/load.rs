@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::support::driver::{Address, Client};
+use crate::support::client::{Address, Client};
 use crate::support::issuer::Issuer;
 use crate::support::question::{CLUSTER, Protocol, Question};
 use crate::support::server::Server;

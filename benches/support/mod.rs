@@ -8,12 +8,14 @@ use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) mod admin;
+pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod driver;
 pub(crate) mod issuer;
 pub(crate) mod process;
 pub(crate) mod question;
 pub(crate) mod server;
+pub(crate) mod ticks;
 pub(crate) mod values;
 pub(crate) mod window;
 
