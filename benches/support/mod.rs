@@ -8,6 +8,8 @@ use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) mod admin;
+#[path = "../../src/loadtest/chat.rs"]
+mod chat;
 pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod driver;
