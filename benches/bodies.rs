@@ -34,6 +34,9 @@ use tokio::task::JoinSet;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::transport::{Channel, Endpoint};
 
+#[path = "support/window.rs"]
+mod window;
+
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 const MIB: usize = 1 << 20;
@@ -325,9 +328,8 @@ impl Server {
         let mut channels = Vec::new();
         for _ in 0..count.max(1) {
             let endpoint = Endpoint::from_shared(format!("http://{}", self.address))?
-                // As wide as Envoy's.
-                .initial_stream_window_size(16 << 20)
-                .initial_connection_window_size(24 << 20);
+                .initial_stream_window_size(window::STREAM)
+                .initial_connection_window_size(window::CONNECTION);
             channels.push(endpoint.connect().await?);
         }
         Ok(channels)

@@ -36,7 +36,8 @@ for _ in $(seq 1200); do
     sleep 0.1
 done
 [ -n "$pid" ] || { cat "$log" >&2; exit 1; }
-perf record --quiet -e cpu-clock -F 997 --call-graph dwarf,65528 --pid "$pid" --output "$work/perf.data" -- sleep "$seconds"
+perf record --quiet -e cpu-clock -F 997 --call-graph dwarf,65528 --pid "$pid" --output "$work/perf.data" -- sleep "$seconds" ||
+    { echo "perf may not look into the server, which is not dumpable: run as root, or with CAP_PERFMON or CAP_SYS_PTRACE" >&2; exit 1; }
 # perf keeps 64 KiB of a stack, and what lies below the connection's task is longer: that is left out.
 perf script --no-inline --input "$work/perf.data" 2>/dev/null |
     "$tools/bin/inferno-collapse-perf" --kernel \

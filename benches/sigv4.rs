@@ -21,6 +21,7 @@ use aws_smithy_runtime_api::client::identity::Identity;
 use bouncer::base::{Clock, Now, Secret, SystemClock, UnixTime};
 use bouncer::credential::{AwsKeys, BEDROCK_RUNTIME, ClockSkews, Signer, SigningSettings};
 use bouncer::request::{Body, EnvoyFacts, Half, RequestView, SetHeader};
+use clap::Parser;
 use smallvec::SmallVec;
 
 #[global_allocator]
@@ -42,14 +43,23 @@ const JSON: &str = "application/json";
 /// 2026-01-01T00:00:00Z.
 const TIME: u64 = 1_767_225_600;
 
+/// A signature of AWS, and what it costs beside that of aws-sigv4 itself.
+#[derive(Parser)]
+struct Options {
+    /// Exit with 1 when it costs more than this times the crate's own
+    #[arg(long, value_name = "RATIO")]
+    max_ratio: Option<f64>,
+    /// What cargo says to every bench that it measures
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
 fn main() -> ExitCode {
-    let arguments: Vec<_> = std::env::args().collect();
-    if !arguments.iter().any(|argument| argument == "--bench") {
+    let options = Options::parse();
+    if !options.bench {
         // `cargo test --benches` starts the program too, and wants no figures.
         return ExitCode::SUCCESS;
     }
-    let most = arguments.iter().skip_while(|argument| *argument != "--max-ratio").nth(1);
-    let most: Option<f64> = most.map(|text| text.parse().expect("--max-ratio is a number"));
     let body = vec![b'x'; BYTES];
     let (ours, theirs) = (Ours::new(), Theirs::new());
     let view = ours.view(&body);
@@ -76,7 +86,7 @@ fn main() -> ExitCode {
     say(format_args!(
         "a signature of {BYTES} bytes: {ours:.2} µs, {theirs:.2} µs by aws-sigv4 itself, ratio {ratio:.2} (median of {ROUNDS} rounds)"
     ));
-    if most.is_some_and(|most| ratio > most) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if options.max_ratio.is_some_and(|most| ratio > most) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 /// As a request is signed in the server.

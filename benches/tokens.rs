@@ -18,6 +18,7 @@ use bouncer::cache::{
 };
 use bouncer::credential::{Bearer, Credential};
 use bouncer::token::{SourceError, TokenEntry};
+use clap::Parser;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -91,8 +92,16 @@ impl Observer<Credential, SourceError> for Nobody {
     fn failed(&self, _: &Exchange<'_, Credential>, _: &SourceError, _: u32, _: Duration) {}
 }
 
+/// Memory of a cached token, and how the renewal of very many is spread.
+#[derive(Parser)]
+struct Options {
+    /// What cargo says to every bench that it measures
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
 fn main() {
-    if !std::env::args().any(|argument| argument == "--bench") {
+    if !Options::parse().bench {
         // `cargo test --benches` starts the program too, and wants no figures.
         return;
     }

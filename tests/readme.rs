@@ -9,6 +9,8 @@
     reason = "a test"
 )]
 
+#[path = "readme/benches.rs"]
+mod benches;
 #[path = "readme/filters.rs"]
 mod filters;
 #[path = "readme/samples.rs"]
@@ -31,7 +33,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use text::{Block, blocks, read, readme, rows, sources, stands_in, top};
+use text::{Block, blocks, has_word, read, readme, rows, sources, stands_in, top};
 
 /// The oldest and the newest that are supported, as in `scripts/tools.sh`.
 const ENVOYS: [&str; 2] = ["1.36.2", "1.40.0"];
@@ -247,8 +249,8 @@ fn the_matrix_is_that_of_the_program() {
 #[test]
 fn every_key_of_an_entry_is_told() {
     for key in config::schema()["$defs"]["Provider"]["properties"].as_object().unwrap().keys() {
-        let forms = [format!("{key}`"), format!(" {key}: ")];
-        assert!(forms.iter().any(|form| readme().contains(form)), "{key}");
+        let forms = [format!("{key}`"), format!("{key}:")];
+        assert!(forms.iter().any(|form| has_word(&readme(), form)), "{key}");
     }
 }
 
@@ -316,7 +318,7 @@ fn commands(text: &str) {
                 assert!(help.status.success(), "{line}");
                 let help = String::from_utf8(help.stdout).unwrap();
                 let mut options = rest.iter().filter(|word| word.starts_with("--"));
-                assert!(options.all(|option| help.contains(*option)), "{line}");
+                assert!(options.all(|option| has_word(&help, option)), "{line}");
             }
             _ => panic!("an unchecked command: {line}"),
         }

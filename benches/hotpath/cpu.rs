@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::Options;
-use crate::lanes::{Kind, Lane, Lanes};
+use crate::lanes::{Lane, Lanes};
+use crate::options::{Kind, Options};
 use crate::report::{self, Row};
 use crate::support::driver::{Load, drive};
 use crate::support::issuer::Issuer;
 use crate::support::question::Protocol;
-use crate::support::{Failure, Verdict, print, say};
+use crate::support::{Failure, Verdict, print, say, there_and_back};
 
 /// One lane driven once.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -39,12 +39,7 @@ pub(crate) async fn run(options: &Options, folder: &Path, issuer: &Issuer) -> Re
     }
     let mut rounds = vec![Vec::new(); lanes.len()];
     for number in 0..options.rounds {
-        let mut order: Vec<_> = lanes.iter().zip(&mut rounds).collect();
-        // There and back: whoever comes first in one round comes last in the next.
-        if number % 2 == 1 {
-            order.reverse();
-        }
-        for (lane, rounds) in order {
+        for (lane, rounds) in there_and_back(number.into(), lanes.iter().zip(&mut rounds)) {
             let round = round(lane, load).await?;
             say(format_args!(
                 "round {} {}: {:.2} CPU µs a request, {:.0} requests/s",

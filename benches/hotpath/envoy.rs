@@ -13,12 +13,12 @@ use tokio::process::{Child, Command};
 
 use crate::cpu::percentile;
 use crate::envoy_config::{Filter, front, origin};
-use crate::lanes::Kind;
+use crate::options::Kind;
 use crate::support::issuer::Issuer;
 use crate::support::process::Process;
 use crate::support::question::Protocol;
 use crate::support::server::Server;
-use crate::support::{Failure, Verdict, median, print, say};
+use crate::support::{Failure, Verdict, median, print, say, there_and_back};
 
 /// Requests of a round.
 const REQUESTS: usize = 20_000;
@@ -79,7 +79,7 @@ pub(crate) async fn run(rounds: u8, folder: &Path, issuer: &Issuer) -> Result<Ve
     }
     // The first one warms up.
     for round in 0..=rounds {
-        for variant in &mut variants {
+        for variant in there_and_back(round.into(), &mut variants) {
             let figures = variant.drive(folder, &issuer.token).await?;
             if round > 0 {
                 say(format_args!("round {round} {}: {:.1} µs of Envoy", variant.name, figures.envoy));
@@ -142,7 +142,8 @@ async fn load(address: SocketAddr, token: &str, log: &Path) -> Result<(), Failur
         .arg(format!("http://{address}/v1/chat/completions"))
         .stdin(Stdio::null())
         .output()
-        .await?;
+        .await
+        .map_err(|error| format!("h2load (of nghttp2) does not start: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let all = format!("status codes: {REQUESTS} 2xx");
     if text.contains(&all) { Ok(()) } else { Err(format!("not every answer was 200:\n{text}").into()) }
@@ -157,13 +158,17 @@ impl Envoy {
             *place = json!({"socket_address": {"address": "127.0.0.1", "port_value": address.port()}});
         }
         std::fs::write(file, json!({"static_resources": resources}).to_string())?;
-        let mut child = Command::new(program())
+        let program = program();
+        let mut child = Command::new(&program)
             .args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "error", "-c"])
             .arg(file)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .kill_on_drop(true)
-            .spawn()?;
+            .spawn()
+            .map_err(|error| {
+                format!("{} does not start: {error}; `make tools` gets it", program.display())
+            })?;
         let process = Process(child.id().ok_or("Envoy has ended")?);
         for _ in 0..200 {
             if tokio::net::TcpStream::connect(address).await.is_ok() {

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
+use crate::support::client::Address;
 use crate::support::config::{ENTRY, KEY};
-use crate::support::driver::Address;
 use crate::support::question::{CLUSTER, Protocol};
 
 /// What stands before the router.

@@ -4,10 +4,10 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use clap::ValueEnum;
-
+use crate::options::Kind;
+use crate::support::client::{Address, Client};
 use crate::support::config::{self, Credential};
-use crate::support::driver::{Address, Client, Load, drive};
+use crate::support::driver::{Load, drive};
 use crate::support::issuer::Issuer;
 use crate::support::process::Process;
 use crate::support::question::{Protocol, Question};
@@ -16,21 +16,6 @@ use crate::support::{Failure, say};
 
 /// How long a server that is ready may still answer wrongly: a first token is on its way.
 const READY: Duration = Duration::from_secs(15);
-
-/// What is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Kind {
-    /// The no-op as most people write it.
-    Naive,
-    /// The no-op as good as tonic lets one write it; the ratios are to this one.
-    Lazy,
-    /// The real server: a JWT from the cache, the MFA rule, an API key.
-    Bouncer,
-    /// The same with a token of an OAuth2 server in the place of the key.
-    Token,
-    /// The same, and the headers of the provider's answer are looked at.
-    Feedback,
-}
 
 /// One server asked one way over one transport.
 pub(crate) struct Lane {
@@ -53,21 +38,6 @@ pub(crate) struct Lanes {
 }
 
 impl Kind {
-    /// All of them.
-    pub(crate) const ALL: [Self; 5] = [Self::Naive, Self::Lazy, Self::Bouncer, Self::Token, Self::Feedback];
-
-    /// As in `--servers` and in the table.
-    #[must_use]
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Naive => "naive",
-            Self::Lazy => "lazy",
-            Self::Bouncer => "bouncer",
-            Self::Token => "token",
-            Self::Feedback => "feedback",
-        }
-    }
-
     /// What of it is measured. A lane stands behind the no-op's of its kind, for whatever the machine does meanwhile.
     fn is_asked(self, protocol: Protocol, transport: &str) -> bool {
         match self {

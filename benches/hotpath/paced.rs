@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::Options;
 use crate::cpu::percentile;
-use crate::lanes::Kind;
+use crate::options::{Kind, Options};
 use crate::support::admin::metric;
+use crate::support::client::{Address, Client};
 use crate::support::config::{self, Credential};
-use crate::support::driver::{Address, Client, Load, drive, pace};
+use crate::support::driver::{Load, drive, pace};
 use crate::support::issuer::Issuer;
 use crate::support::question::{CLUSTER, Protocol, Question};
 use crate::support::server::Server;
-use crate::support::{Failure, Verdict, median, print, say};
+use crate::support::{Failure, Verdict, median, print, say, there_and_back};
 
 /// Entries of the configuration that is taken meanwhile.
 const ENTRIES: usize = 1_000;
@@ -88,7 +88,7 @@ pub(crate) async fn run(options: &Options, folder: &Path, issuer: &Issuer) -> Re
     let mut figures: [Vec<Figures>; SLICES.len()] = Default::default();
     let mut rotated = Instant::now();
     for round in 1..=options.rounds {
-        for (slice, figures) in SLICES.into_iter().zip(&mut figures) {
+        for (slice, figures) in there_and_back(round.into(), SLICES.into_iter().zip(&mut figures)) {
             if slice == Slice::Rotation {
                 // bouncer asks an issuer because of an unknown key no more often than that.
                 sleep_until(rotated + BRAKE).await;

@@ -3,6 +3,9 @@
 
 use criterion::Criterion;
 
+#[allow(dead_code, reason = "the provider's answer is not looked at here")]
+#[path = "../../src/loadtest/chat.rs"]
+mod chat;
 mod jwt;
 mod pipeline;
 mod policy;

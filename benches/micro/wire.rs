@@ -23,7 +23,7 @@ use http_body::{Body, Frame};
 use prost::Message as _;
 use tonic::Status;
 
-use crate::world::{HEADERS, Idp, snapshot};
+use crate::world::{Idp, headers, snapshot};
 
 pub(crate) fn bench(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("wire");
@@ -96,7 +96,7 @@ fn request(bearer: &str) -> ProcessingRequest {
         raw_value: value.as_bytes().to_vec(),
         ..HeaderValue::default()
     };
-    let headers = pseudo.into_iter().chain(HEADERS).chain([("authorization", bearer)]).map(line).collect();
+    let headers = pseudo.into_iter().chain(headers(bearer)).map(line).collect();
     let value = |text: &str| Value { kind: Some(Kind::StringValue(text.to_owned())) };
     let fields =
         [("xds.cluster_name", "api_key"), ("xds.route_name", "chat"), ("source.address", "10.1.2.3:40312")];

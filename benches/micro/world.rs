@@ -22,31 +22,21 @@ use bouncer::request::{EnvoyFacts, Half, Headers, RequestView};
 use bouncer::token::{Slot, Store};
 use serde_json::json;
 
+use crate::chat;
+
 const ISSUER: &str = "https://idp.example.com";
 const AUDIENCE: &str = "llm-gateway";
 pub(crate) const BEDROCK: &str = "bedrock-runtime.us-east-1.amazonaws.com";
 
-/// The headers of a chat completion of the Python SDK, the token and the pseudo-headers aside.
-pub(crate) const HEADERS: [(&str, &str); 18] = [
-    ("accept", "application/json"),
-    ("accept-encoding", "gzip, deflate"),
-    ("content-type", "application/json"),
-    ("content-length", "2411"),
-    ("user-agent", "OpenAI/Python 2.8.1"),
-    ("x-stainless-lang", "python"),
-    ("x-stainless-package-version", "2.8.1"),
-    ("x-stainless-os", "Linux"),
-    ("x-stainless-arch", "x64"),
-    ("x-stainless-runtime", "CPython"),
-    ("x-stainless-runtime-version", "3.12.3"),
-    ("x-stainless-async", "false"),
-    ("x-stainless-retry-count", "0"),
-    ("x-stainless-read-timeout", "600"),
-    ("openai-organization", "org-of-the-caller"),
-    ("cookie", "session=c2Vzc2lvbiBvZiB0aGUgY2FsbGVy"),
-    ("x-forwarded-proto", "https"),
-    ("x-request-id", "0d3b1c8e-2f5a-4b8e-9a43-9f1f6a9a3d11"),
-];
+/// The headers of a chat completion of the Python SDK, the pseudo-headers aside.
+pub(crate) fn headers(bearer: &str) -> impl Iterator<Item = (&str, &str)> {
+    chat::REQUEST.into_iter().chain([
+        ("content-length", "2411"),
+        ("openai-organization", "org-of-the-caller"),
+        ("cookie", "session=c2Vzc2lvbiBvZiB0aGUgY2FsbGVy"),
+        ("authorization", bearer),
+    ])
+}
 
 /// An issuer with a key of each kind.
 pub(crate) struct Idp {
@@ -202,7 +192,7 @@ pub(crate) fn view<'a>(cluster: &'a str, bearer: &'a str) -> RequestView<'a> {
         _ => ("llm.example.com", "/v1/chat/completions"),
     };
     let pseudo = [(":method", "POST"), (":scheme", "https"), (":authority", authority), (":path", path)];
-    let lines = pseudo.into_iter().chain(HEADERS).chain([("authorization", bearer)]);
+    let lines = pseudo.into_iter().chain(headers(bearer));
     let headers: Headers<'_> = lines.map(|(name, value)| (name, value.as_bytes())).collect();
     let envoy = EnvoyFacts { cluster: Some(cluster), upstream: cluster == "sigv4", ..EnvoyFacts::default() };
     RequestView::new(headers, envoy, Half::Whole).expect("a request")

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::options::Options;
 use crate::support::admin::metric;
 use crate::support::config::{self, Credential};
 use crate::support::driver::{Load, drive};
@@ -11,7 +12,7 @@ use crate::support::issuer::Issuer;
 use crate::support::question::{CLUSTER, Protocol, Question};
 use crate::support::server::Server;
 use crate::support::{Failure, Verdict, median, print, say};
-use crate::{Options, cpu, own};
+use crate::{cpu, own};
 
 /// Tokens that come many times at once, each for the first time.
 const BURSTS: u64 = 50;

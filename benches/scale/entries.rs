@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
+use crate::options::Options;
 use crate::support::config::{self, Credential, cluster};
 use crate::support::issuer::Issuer;
 use crate::support::question::{Protocol, Question};
 use crate::support::server::Server;
-use crate::support::{Failure, Verdict, median, say};
-use crate::{Options, cpu, own};
+use crate::support::{Failure, Verdict, median, say, there_and_back};
+use crate::{cpu, own};
 
 pub(crate) async fn run(
     options: &Options,
@@ -39,11 +40,7 @@ pub(crate) async fn run(
     let mut rounds = Vec::new();
     for round in 0..=options.rounds {
         let mut figures = [0.0; 4];
-        let mut order: Vec<_> = lanes.iter().zip(&mut figures).collect();
-        if round % 2 == 1 {
-            order.reverse();
-        }
-        for ((server, question), figure) in order {
+        for ((server, question), figure) in there_and_back(round, lanes.iter().zip(&mut figures)) {
             *figure = cpu(server, question, options.requests).await?;
         }
         let [a, b, c, d] = figures;

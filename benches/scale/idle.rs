@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::options::Options;
+use crate::own;
 use crate::support::config::{self, Credential};
 use crate::support::issuer::Issuer;
 use crate::support::server::Server;
 use crate::support::{Failure, Verdict, median};
-use crate::{Options, own};
 
 const STARTS: usize = 5;
 

@@ -8,75 +8,21 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser as _;
 
+use crate::options::{Options, Part};
 use crate::support::driver::{Load, drive};
 use crate::support::issuer::Issuer;
 use crate::support::question::Question;
 use crate::support::server::Server;
-use crate::support::{Failure, Verdict, at_least_one};
+use crate::support::{Failure, Verdict, values};
 
 mod callers;
 mod entries;
 mod idle;
+mod options;
 #[path = "../support/mod.rs"]
 mod support;
-
-/// Many callers, many entries, nothing to do.
-#[derive(Parser)]
-struct Options {
-    /// What to measure, with commas between
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Part::Idle, Part::First, Part::Entries, Part::Callers])]
-    only: Vec<Part>,
-    /// Distinct callers of the flood
-    #[arg(long, default_value_t = 1_000_000, value_parser = at_least_one)]
-    callers: usize,
-    /// Entries of the large configuration
-    #[arg(long, default_value_t = 10_000, value_parser = at_least_one)]
-    entries: usize,
-    /// Rounds
-    #[arg(long, default_value_t = 7, value_parser = at_least_one)]
-    rounds: usize,
-    /// Requests of a round
-    #[arg(long, default_value_t = 50_000, value_parser = at_least_one)]
-    requests: usize,
-    /// Resident MiB of an idle server, at most
-    #[arg(long, default_value_t = 30.0)]
-    max_idle_mib: f64,
-    /// Milliseconds from start to ready, at most
-    #[arg(long, default_value_t = 100.0)]
-    max_start_ms: f64,
-    /// Signatures verified for a token that comes many times at once, at most
-    #[arg(long, default_value_t = 1.0)]
-    max_verifications: f64,
-    /// Resident MiB after the flood, at most: the base, and about 1 KiB for each of 100 000 remembered tokens
-    #[arg(long, default_value_t = 160.0)]
-    max_flood_mib: f64,
-    /// CPU of a known caller's request beside the flood to that without it, at most
-    #[arg(long, default_value_t = 1.1)]
-    max_known_ratio: f64,
-    /// Part of the known callers that the cache still knows after the flood, at least
-    #[arg(long, default_value_t = 0.99)]
-    min_known: f64,
-    /// CPU of a request with many entries to that with one, at most
-    #[arg(long, default_value_t = 1.1)]
-    max_entries_ratio: f64,
-    /// What cargo says to every bench that it measures
-    #[arg(long, hide = true)]
-    bench: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Part {
-    /// Memory and start of a server that does nothing
-    Idle,
-    /// The first sight of a token
-    First,
-    /// Very many entries
-    Entries,
-    /// Very many callers
-    Callers,
-}
 
 fn main() -> ExitCode {
     let options = Options::parse();

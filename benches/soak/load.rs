@@ -1,6 +1,7 @@
 //! The mixed load: known callers over ext_proc and ext_authz, new ones, such as are refused, such as go away before their
 //! answer, and connections that come and go.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use bytes::Bytes;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::support::driver::{Address, Client};
+use crate::support::client::{Address, Client};
 use crate::support::issuer::Issuer;
 use crate::support::question::{CLUSTER, Protocol, Question};
 use crate::support::server::Server;
@@ -26,7 +27,6 @@ const HUNDRED: u64 = 100;
 
 /// What was sent.
 #[derive(Clone, Copy, Debug)]
-#[allow(dead_code, reason = "printed whole")]
 pub(crate) struct Tally {
     pub(crate) requests: u64,
     pub(crate) wrong: u64,
@@ -65,6 +65,17 @@ enum Asked {
     Fully(Bytes, Question),
     /// And reset.
     Hastily(Bytes),
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { requests, wrong, new_callers, refused, reset, connections } = self;
+        write!(
+            f,
+            "{requests} requests over {connections} connections: {new_callers} by new callers, {refused} with a forged token, \
+             {reset} reset; {wrong} answered wrongly or not at all"
+        )
+    }
 }
 
 impl Load {

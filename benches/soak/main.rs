@@ -2,51 +2,26 @@
 //! to what they were. See benches/README.md.
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use clap::Parser;
+use clap::Parser as _;
 use serde_json::json;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::load::{Load, Tally};
+use crate::options::Options;
 use crate::support::admin::metric;
 use crate::support::config::{self, Credential};
 use crate::support::issuer::Issuer;
 use crate::support::server::Server;
-use crate::support::{Failure, Verdict, print, say};
+use crate::support::{Failure, Verdict, print, say, values};
 
 mod load;
+mod options;
 mod plot;
 #[path = "../support/mod.rs"]
 mod support;
-
-/// A mixed load for long.
-#[derive(Parser)]
-struct Options {
-    /// How long
-    #[arg(long, default_value_t = 1.0)]
-    minutes: f64,
-    /// Requests a second
-    #[arg(long, default_value_t = 4_000)]
-    rate: u32,
-    /// KiB a minute that memory may grow in the second half
-    #[arg(long, default_value_t = 64.0)]
-    max_slope: f64,
-    /// Descriptors that may be open at the end beside those of the beginning
-    #[arg(long, default_value_t = 2.0)]
-    max_descriptors: f64,
-    /// Requests that may be answered wrongly or not at all
-    #[arg(long, default_value_t = 0.0)]
-    max_errors: f64,
-    /// Where to draw the memory over time, as SVG
-    #[arg(long)]
-    svg: Option<PathBuf>,
-    /// What cargo says to every bench that it measures
-    #[arg(long, hide = true)]
-    bench: bool,
-}
 
 /// The server at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -98,7 +73,7 @@ async fn run(options: &Options) -> Result<Verdict, Failure> {
     sleep(Duration::from_secs(3)).await;
     let last = sample(&server, start).await?;
     row(&last, tally);
-    print(format_args!("\n{tally:?}"));
+    print(format_args!("\n{tally}"));
     if let Some(path) = &options.svg {
         std::fs::write(path, plot::memory(&samples))?;
         say(format_args!("drawn: {}", path.display()));

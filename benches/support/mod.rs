@@ -8,12 +8,18 @@ use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) mod admin;
+#[path = "../../src/loadtest/chat.rs"]
+mod chat;
+pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod driver;
 pub(crate) mod issuer;
 pub(crate) mod process;
 pub(crate) mod question;
 pub(crate) mod server;
+pub(crate) mod ticks;
+pub(crate) mod values;
+pub(crate) mod window;
 
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -84,23 +90,22 @@ impl Verdict {
     }
 }
 
+/// What is driven in turn, there and back: whoever comes first in one round comes last in the next.
+#[must_use]
+pub(crate) fn there_and_back<T>(round: usize, lanes: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut lanes: Vec<_> = lanes.into_iter().collect();
+    if round % 2 == 1 {
+        lanes.reverse();
+    }
+    lanes
+}
+
 /// The middle one, NaN of nothing; of an even number the upper of the two.
 #[must_use]
 pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-/// For `clap`.
-///
-/// # Errors
-/// When it is no number, or 0.
-pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) => Err("must be at least 1".to_owned()),
-        number => number.map_err(|error| format!("{error}")),
-    }
 }
 
 /// Progress, on stderr.

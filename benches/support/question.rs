@@ -23,8 +23,8 @@ use envoy_types::pb::google::protobuf::value::Kind;
 use envoy_types::pb::google::protobuf::{Struct, Timestamp, Value};
 use prost::Message;
 
-use super::Failure;
 use super::config::{ENTRY, KEY};
+use super::{Failure, chat};
 
 /// The cluster that the request is routed to.
 pub(crate) const CLUSTER: &str = "openai";
@@ -32,31 +32,25 @@ pub(crate) const CLUSTER: &str = "openai";
 /// The headers of the request that a server has to take away.
 pub(crate) const REMOVED: [&str; 3] = ["authorization", "cookie", "openai-organization"];
 
-/// The 23 headers that Envoy passes on for a chat completion of the Python SDK, the token aside.
-const HEADERS: [(&str, &str); 22] = [
+/// The pseudo headers of the question.
+const PSEUDO: [(&str, &str); 4] = [
     (":method", "POST"),
     (":scheme", "https"),
     (":authority", "llm.example.com"),
     (":path", "/v1/chat/completions"),
-    ("accept", "application/json"),
-    ("accept-encoding", "gzip, deflate"),
-    ("content-type", "application/json"),
+];
+
+/// What a caller adds to the lines of every chat completion, the token aside.
+const ADDED: [(&str, &str); 3] = [
     ("content-length", "2411"),
-    ("user-agent", "OpenAI/Python 2.8.1"),
-    ("x-stainless-lang", "python"),
-    ("x-stainless-package-version", "2.8.1"),
-    ("x-stainless-os", "Linux"),
-    ("x-stainless-arch", "x64"),
-    ("x-stainless-runtime", "CPython"),
-    ("x-stainless-runtime-version", "3.12.3"),
-    ("x-stainless-async", "false"),
-    ("x-stainless-retry-count", "0"),
-    ("x-stainless-read-timeout", "600"),
     ("openai-organization", "org-of-the-caller"),
     ("cookie", "session=c2Vzc2lvbiBvZiB0aGUgY2FsbGVy"),
-    ("x-forwarded-proto", "https"),
-    ("x-request-id", "0d3b1c8e-2f5a-4b8e-9a43-9f1f6a9a3d11"),
 ];
+
+/// The 23 headers that Envoy passes on.
+fn headers(bearer: &str) -> impl Iterator<Item = (&str, &str)> {
+    PSEUDO.into_iter().chain(chat::REQUEST).chain(ADDED).chain([("authorization", bearer)])
+}
 
 /// Which of Envoy's two ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -141,7 +135,7 @@ impl Question {
     /// The same, followed by the headers of the provider's answer.
     #[must_use]
     pub(crate) fn with_response(self) -> Self {
-        let headers = HttpHeaders { headers: Some(lines(RESPONSE)), ..HttpHeaders::default() };
+        let headers = HttpHeaders { headers: Some(lines(chat::RESPONSE)), ..HttpHeaders::default() };
         let message = ProcessingRequest {
             request: Some(Request::ResponseHeaders(headers)),
             ..ProcessingRequest::default()
@@ -169,7 +163,7 @@ impl Question {
 
 fn process(token: &str, cluster: &str) -> Bytes {
     let bearer = format!("Bearer {token}");
-    let headers = Some(lines(HEADERS.into_iter().chain([("authorization", bearer.as_str())])));
+    let headers = Some(lines(headers(&bearer)));
     let message = ProcessingRequest {
         request: Some(Request::RequestHeaders(HttpHeaders { headers, ..HttpHeaders::default() })),
         attributes: HashMap::from([("envoy.filters.http.ext_proc".to_owned(), attributes(cluster))]),
@@ -189,12 +183,10 @@ fn lines<'a>(lines: impl IntoIterator<Item = (&'a str, &'a str)>) -> HeaderMap {
 }
 
 fn check(token: &str, cluster: &str) -> Bytes {
-    let headers = HEADERS
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .chain([("authorization".to_owned(), format!("Bearer {token}"))]);
+    let bearer = format!("Bearer {token}");
+    let headers = headers(&bearer).map(|(name, value)| (name.to_owned(), value.to_owned()));
     let pseudo = |wanted: &str| {
-        HEADERS
+        PSEUDO
             .iter()
             .find(|(name, _)| *name == wanted)
             .map_or_else(String::new, |(_, value)| (*value).to_owned())
@@ -240,22 +232,6 @@ fn frame(message: &impl Message) -> Bytes {
     frame.put_slice(&message);
     frame.freeze()
 }
-
-/// The headers of a provider's answer.
-const RESPONSE: [(&str, &str); 12] = [
-    (":status", "200"),
-    ("date", "Fri, 27 Nov 2026 04:00:00 GMT"),
-    ("content-type", "application/json"),
-    ("openai-version", "2020-10-01"),
-    ("openai-processing-ms", "412"),
-    ("openai-organization", "org-of-the-provider"),
-    ("x-ratelimit-limit-requests", "10000"),
-    ("x-ratelimit-remaining-requests", "9999"),
-    ("x-ratelimit-reset-requests", "6ms"),
-    ("x-request-id", "req_4f1b2c3d4e5f60718293a4b5c6d7e8f9"),
-    ("x-envoy-upstream-service-time", "431"),
-    ("server", "envoy"),
-];
 
 fn attributes(cluster: &str) -> Struct {
     let fields = [

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::Failure;
 use super::admin::page;
-use super::driver::Address;
+use super::client::Address;
 use super::process::Process;
 
 /// How long a server may take to say that it listens, and then to be ready.

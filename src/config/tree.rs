@@ -14,6 +14,8 @@ use super::words;
 pub(super) const MAX_BYTES: usize = 1 << 20;
 const MAX_DEPTH: usize = 32;
 const MAX_NODES: usize = 100_000;
+/// Of anchors, and of aliases for them.
+const MAX_ANCHORS: usize = 1_000;
 
 /// Line and column, both from 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -120,8 +122,8 @@ fn options() -> serde_saphyr::Options {
             max_nodes: MAX_NODES,
             max_events: 4 * MAX_NODES,
             max_total_scalar_bytes: MAX_BYTES,
-            max_aliases: 1_000,
-            max_anchors: 1_000,
+            max_aliases: MAX_ANCHORS,
+            max_anchors: MAX_ANCHORS,
             max_recorded_anchor_events: MAX_NODES,
             max_recorded_anchor_bytes: MAX_BYTES,
             // A second one is told as such by the parser.

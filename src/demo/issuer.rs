@@ -6,9 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest;
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, State};
 use axum::http::{StatusCode, header};
@@ -21,6 +18,7 @@ use serde_json::{Value, json};
 
 use super::error::Error;
 use crate::base::{Clock, SystemClock, UnixTime};
+use crate::loadtest::SigningKey;
 
 /// `aud` of every token.
 pub(super) const AUDIENCE: &str = "llm-gateway";
@@ -28,12 +26,10 @@ const LIFETIME: Duration = Duration::from_secs(3_600);
 const ACR_MFA: &str = "urn:example:acr:mfa";
 const ACR_SINGLE: &str = "urn:example:acr:single";
 
-/// The issuer: its name, its key pair and the public half as a JWK (RFC 7517).
+/// The issuer: its name and its key.
 pub(super) struct Issuer {
     name: String,
-    key: EcdsaKeyPair,
-    kid: String,
-    jwk: Value,
+    key: SigningKey,
 }
 
 /// RFC 6749 section 4.4.2, and the demo's own `mfa`.
@@ -62,18 +58,7 @@ impl Issuer {
     /// # Errors
     /// [`Error::NoRandomness`].
     pub(super) fn new(name: String) -> Result<Self, Error> {
-        let key =
-            EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| Error::NoRandomness)?;
-        // SEC 1 section 2.3.3: 0x04, then x and y with 32 bytes each.
-        let (x, y) =
-            key.public_key().as_ref().get(1..).and_then(|xy| xy.split_at_checked(32)).unwrap_or_default();
-        let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
-        // RFC 7638: the thumbprint of the key is its name.
-        let canonical = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
-        let kid = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, canonical.as_bytes()));
-        let jwk =
-            json!({"kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": kid, "x": x, "y": y});
-        Ok(Self { name, key, kid, jwk })
+        Ok(Self { name, key: SigningKey::generate().map_err(|_| Error::NoRandomness)? })
     }
 
     /// Discovery, key set and token endpoint.
@@ -100,13 +85,7 @@ impl Issuer {
         if let (Value::Object(claims), Value::Object(more)) = (&mut claims, more) {
             claims.extend(more);
         }
-        // RFC 9068 section 2.1: the type of a JWT that is an access token.
-        let header = json!({"typ": "at+jwt", "alg": "ES256", "kid": self.kid});
-        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let message = format!("{}.{}", part(&header), part(&claims));
-        let signature =
-            self.key.sign(&SystemRandom::new(), message.as_bytes()).map_err(|_| Error::NoRandomness)?;
-        Ok(format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature)))
+        self.key.token(&claims).map_err(|_| Error::NoRandomness)
     }
 }
 
@@ -120,7 +99,7 @@ async fn discovery(State(issuer): State<Arc<Issuer>>) -> Json<Value> {
         "grant_types_supported": ["client_credentials"],
         "response_types_supported": [],
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["ES256"],
+        "id_token_signing_alg_values_supported": [issuer.key.algorithm()],
         "token_endpoint_auth_methods_supported": ["none"],
         "acr_values_supported": [ACR_SINGLE, ACR_MFA],
         "claims_supported": ["iss", "aud", "sub", "client_id", "iat", "exp", "jti", "auth_time", "amr", "acr", "idtyp"],
@@ -128,7 +107,7 @@ async fn discovery(State(issuer): State<Arc<Issuer>>) -> Json<Value> {
 }
 
 async fn jwks(State(issuer): State<Arc<Issuer>>) -> Json<Value> {
-    Json(json!({"keys": [issuer.jwk]}))
+    Json(issuer.key.key_set())
 }
 
 async fn token(
@@ -177,7 +156,7 @@ mod tests {
 
     async fn ask(form: &str) -> (StatusCode, Value) {
         let issuer = Arc::new(Issuer::new(NAME.into()).unwrap());
-        let keys = json!({"keys": [issuer.jwk]});
+        let keys = issuer.key.key_set();
         let request = axum::http::Request::post("/token")
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(axum::body::Body::from(form.to_owned()))

@@ -20,6 +20,10 @@ use tokio_rustls::TlsConnector;
 
 use super::plan::{Address, Target, Tls};
 
+/// As wide as Envoy's: h2 takes many small DATA frames in a narrow window for a flood.
+const STREAM_WINDOW: u32 = 16 << 20;
+const CONNECTION_WINDOW: u32 = 24 << 20;
+
 /// Opens connections to one server.
 #[derive(Clone)]
 pub(super) struct Dialer {
@@ -132,8 +136,7 @@ where
 {
     // What a server still sends on a stream that was reset is nothing to be alarmed at.
     let mut builder = Builder::new();
-    // As wide as Envoy's: h2 takes many small DATA frames in a narrow window for a flood.
-    builder.initial_window_size(16 << 20).initial_connection_window_size(24 << 20);
+    builder.initial_window_size(STREAM_WINDOW).initial_connection_window_size(CONNECTION_WINDOW);
     builder.max_local_error_reset_streams(None);
     let (client, connection) = builder.handshake(stream).await?;
     // How it ends is seen by the streams.

@@ -101,7 +101,19 @@ impl SigningKey {
         json!({ "keys": [jwk] })
     }
 
-    /// The header of its tokens.
+    /// An access token with these claims.
+    ///
+    /// # Errors
+    /// [`KeyError::Sign`].
+    pub(crate) fn token(&self, claims: &Value) -> Result<String, KeyError> {
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let text = format!("{}.{}", part(&self.header()), part(claims));
+        let mut signature = vec![0; self.signature_length()];
+        self.sign(text.as_bytes(), &mut signature)?;
+        Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    }
+
+    /// The header of its tokens; RFC 9068 section 2.1 names the type.
     pub(super) fn header(&self) -> Value {
         json!({"typ": "at+jwt", "alg": self.algorithm(), "kid": self.kid})
     }

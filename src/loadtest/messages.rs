@@ -15,50 +15,20 @@ use envoy_types::pb::google::protobuf::value::Kind;
 use envoy_types::pb::google::protobuf::{Struct, Value};
 use prost::Message as _;
 
+use super::chat;
 use super::question::{BodyShown, Question};
-
-/// The lines of a chat completion of OpenAI's Python SDK behind an Envoy, beside what the question says.
-const HEADERS: [(&str, &str); 19] = [
-    (":method", "POST"),
-    (":scheme", "https"),
-    ("accept", "application/json"),
-    ("accept-encoding", "gzip, deflate"),
-    ("content-type", "application/json"),
-    ("user-agent", "OpenAI/Python 2.8.1"),
-    ("x-stainless-lang", "python"),
-    ("x-stainless-package-version", "2.8.1"),
-    ("x-stainless-os", "Linux"),
-    ("x-stainless-arch", "x64"),
-    ("x-stainless-runtime", "CPython"),
-    ("x-stainless-runtime-version", "3.12.3"),
-    ("x-stainless-async", "false"),
-    ("x-stainless-retry-count", "0"),
-    ("x-stainless-read-timeout", "600"),
-    ("x-forwarded-for", CALLER),
-    ("x-forwarded-proto", "https"),
-    ("x-envoy-external-address", CALLER),
-    ("x-request-id", "0d3b1c8e-2f5a-4b8e-9a43-9f1f6a9a3d11"),
-];
-
-/// The headers of a provider's answer.
-const RESPONSE: [(&str, &str); 12] = [
-    (":status", "200"),
-    ("date", "Fri, 27 Nov 2026 04:00:00 GMT"),
-    ("content-type", "application/json"),
-    ("openai-version", "2020-10-01"),
-    ("openai-processing-ms", "412"),
-    ("openai-organization", "org-of-the-provider"),
-    ("x-ratelimit-limit-requests", "10000"),
-    ("x-ratelimit-remaining-requests", "9999"),
-    ("x-ratelimit-reset-requests", "6ms"),
-    ("x-request-id", "req_4f1b2c3d4e5f60718293a4b5c6d7e8f9"),
-    ("x-envoy-upstream-service-time", "431"),
-    ("server", "envoy"),
-];
 
 /// A documentation address (RFC 5737).
 const CALLER: &str = "203.0.113.7";
 const PORT: u32 = 40_312;
+
+/// What the question does not say, beside the lines of every chat completion.
+const HEADERS: [(&str, &str); 4] = [
+    (":method", "POST"),
+    (":scheme", "https"),
+    ("x-forwarded-for", CALLER),
+    ("x-envoy-external-address", CALLER),
+];
 
 /// ext_proc's first message.
 pub(super) fn request_headers(question: &Question, token: Option<&str>) -> Vec<u8> {
@@ -86,7 +56,7 @@ pub(super) fn request_body(length: usize) -> Vec<u8> {
 
 /// The headers of the provider's answer.
 pub(super) fn response_headers() -> Vec<u8> {
-    let headers = RESPONSE.map(|(name, value)| line(name, value)).to_vec();
+    let headers = chat::RESPONSE.map(|(name, value)| line(name, value)).to_vec();
     let headers = HttpHeaders { headers: Some(HeaderMap { headers }), ..HttpHeaders::default() };
     ProcessingRequest { request: Some(Request::ResponseHeaders(headers)), ..ProcessingRequest::default() }
         .encode_to_vec()
@@ -144,7 +114,7 @@ fn lines(question: &Question, token: Option<&str>) -> Vec<HeaderValue> {
     let length = question.body.to_string();
     let fixed = [(":authority", &question.authority), (":path", &question.path), ("content-length", &length)];
     let fixed = fixed.iter().map(|(name, value)| (*name, value.as_str()));
-    let mut lines: Vec<_> = HEADERS.iter().copied().chain(fixed).collect();
+    let mut lines: Vec<_> = HEADERS.into_iter().chain(chat::REQUEST).chain(fixed).collect();
     // Pseudo headers come first (RFC 9113 section 8.3).
     lines.sort_by_key(|(name, _)| !name.starts_with(':'));
     lines.retain(|(name, _)| !own(name));

@@ -9,6 +9,7 @@
 mod alarm;
 mod ask;
 mod callers;
+mod chat;
 mod check;
 mod connect;
 mod drive;

@@ -62,7 +62,7 @@ const LEAD: Duration = Duration::from_millis(5);
 pub async fn start(plan: &Plan, questions: Arc<Questions>) -> Result<Running, LoadtestError> {
     check(plan)?;
     let (stop, stopped) = watch::channel(false);
-    let of = plan.threads.min(plan.connections).max(1);
+    let of = plan.threads;
     let (mut begins, mut readies, mut generators) = (Vec::new(), Vec::new(), Vec::new());
     let mut gauges = Vec::new();
     for index in 0..of {
@@ -108,8 +108,10 @@ pub async fn run(plan: &Plan, questions: Arc<Questions>) -> Result<Measured, Loa
 }
 
 fn check(plan: &Plan) -> Result<(), LoadtestError> {
-    if plan.connections == 0 || plan.streams < plan.connections {
-        return Err(LoadtestError::Plan("at least one stream a connection is needed, and one connection"));
+    if plan.threads == 0 || plan.connections < plan.threads || plan.streams < plan.connections {
+        return Err(LoadtestError::Plan(
+            "a thread is needed, and a connection for each, and a stream for each of those",
+        ));
     }
     match plan.pace {
         Pace::Open { rate } if !(rate.is_finite() && rate > 0.0) => {

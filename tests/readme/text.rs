@@ -46,6 +46,24 @@ pub(crate) fn stands_in(text: &str, excerpt: &str) -> bool {
     })
 }
 
+/// Whether `word` stands in `text`, and not only as a part of a longer one: `--rate` is not `--rate-limit`.
+pub(crate) fn has_word(text: &str, word: &str) -> bool {
+    let is_part = |char: char| char.is_alphanumeric() || char == '-' || char == '_';
+    text.match_indices(word)
+        .any(|(at, _)| !text[..at].ends_with(is_part) && !text[at + word.len()..].starts_with(is_part))
+}
+
+#[test]
+fn a_longer_word_is_another_one() {
+    let help = "      --rate-limit <N>\n      --my--key, --max_errors  not --report.";
+    for word in ["--rate", "--key", "--max", "--rate-limi", "-rate-limit"] {
+        assert!(!has_word(help, word), "{word}");
+    }
+    for word in ["--rate-limit", "--max_errors", "--report"] {
+        assert!(has_word(help, word), "{word}");
+    }
+}
+
 pub(crate) fn readme() -> String {
     read("README.md")
 }

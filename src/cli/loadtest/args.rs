@@ -45,9 +45,9 @@ pub(crate) struct LoadtestArgs {
     #[arg(long, value_name = "NAME", requires = "tls_ca", help_heading = "Server")]
     pub(super) tls_server_name: Option<String>,
 
-    /// HTTP/2 connections; an Envoy opens one a worker.
-    #[arg(long, value_name = "N", default_value = "2", help_heading = "Load")]
-    pub(super) connections: NonZeroUsize,
+    /// HTTP/2 connections; an Envoy opens one a worker [default: 2, or as many as --threads; no more than --streams].
+    #[arg(long, value_name = "N", help_heading = "Load")]
+    pub(super) connections: Option<NonZeroUsize>,
     /// Requests at once over all connections: always (closed loop) or at most (open loop).
     #[arg(long, value_name = "N", default_value = "64", help_heading = "Load")]
     pub(super) streams: NonZeroUsize,
@@ -70,7 +70,7 @@ pub(crate) struct LoadtestArgs {
     /// fetch it; else 0s].
     #[arg(long, value_name = "TIME", value_parser = values::duration, help_heading = "Load")]
     pub(super) wait: Option<Duration>,
-    /// Threads of the generator, one core each.
+    /// Threads of the generator, one core each, and each with one connection at least.
     #[arg(long, value_name = "N", default_value = "1", help_heading = "Load")]
     pub(super) threads: NonZeroUsize,
 
@@ -184,6 +184,9 @@ pub(super) enum PhasesName {
     RequestResponse,
 }
 
+/// Connections where nothing is said of them.
+const CONNECTIONS: usize = 2;
+
 /// Who asks.
 pub(super) enum Who<'a> {
     Anonymous,
@@ -193,7 +196,22 @@ pub(super) enum Who<'a> {
 }
 
 impl LoadtestArgs {
-    pub(super) fn plan(&self) -> Plan {
+    /// What is to be done.
+    ///
+    /// # Errors
+    /// What does not go together.
+    pub(super) fn plan(&self) -> Result<Plan, String> {
+        let (streams, threads) = (self.streams.get(), self.threads.get());
+        let connections = match self.connections {
+            Some(connections) => connections.get(),
+            None => CONNECTIONS.max(threads).min(streams),
+        };
+        if connections > streams {
+            return Err(format!("--connections {connections} needs as many --streams, not {streams}"));
+        }
+        if threads > connections {
+            return Err(format!("--threads {threads} needs as many --connections, not {connections}"));
+        }
         let tls = self.tls_ca.clone().map(|ca| Tls {
             ca,
             certificate: self.tls_certificate.clone().zip(self.tls_key.clone()),
@@ -203,16 +221,16 @@ impl LoadtestArgs {
             ProtocolName::ExtProc => loadtest::Protocol::ExtProc,
             ProtocolName::ExtAuthz => loadtest::Protocol::ExtAuthz,
         };
-        Plan {
+        Ok(Plan {
             target: Target { address: self.address.clone(), protocol, tls },
             pace: self.rate.map_or(Pace::Closed, |rate| Pace::Open { rate }),
-            connections: self.connections.get().min(self.streams.get()),
-            streams: self.streams.get(),
-            threads: self.threads.get(),
+            connections,
+            streams,
+            threads,
             warm_up: self.warm_up,
             until: self.requests.or(self.duration).unwrap_or(Until::Elapsed(Duration::from_secs(10))),
             patience: self.timeout,
-        }
+        })
     }
 
     pub(super) fn question(&self) -> Question {
@@ -284,3 +302,7 @@ impl LoadtestArgs {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "args_tests.rs"]
+mod tests;

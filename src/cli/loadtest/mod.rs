@@ -1,6 +1,7 @@
 //! `bouncer loadtest`.
 
 mod args;
+mod first_answer;
 mod values;
 
 use std::fs;
@@ -17,14 +18,14 @@ use tokio::time::Instant;
 
 pub(super) use args::LoadtestArgs;
 use args::Who;
+use first_answer::first_answer;
 
 use super::serve::on_background;
 use crate::base::{Clock as _, SystemClock, UnixTime};
 use crate::loadtest::report::{self, Ink};
 use crate::loadtest::{
     Asked, Callers, CallersError, Claims, HostError, Issuer, IssuerError, KeyError, LoadtestError, Measured,
-    Outcome, Plan, Probe, Process, Progress, QuestionError, Questions, Running, SigningKey, Summary, Until,
-    UsageLine, probe, start,
+    Plan, Process, Progress, QuestionError, Questions, Running, SigningKey, Summary, Until, UsageLine, start,
 };
 use crate::telemetry::may_have_colour;
 
@@ -47,6 +48,9 @@ enum Failed {
     File { path: PathBuf, error: io::Error },
     #[error("{0}")]
     Wrong(String),
+    /// Options that do not go together.
+    #[error("{0}; see bouncer loadtest --help")]
+    Usage(String),
 }
 
 /// How often the terminal is drawn.
@@ -67,14 +71,17 @@ pub(super) fn run(args: &LoadtestArgs) -> ExitCode {
             Ok(code) => code,
             Err(error) => {
                 say(&format!("bouncer: {error}"));
-                ExitCode::FAILURE
+                match error {
+                    Failed::Usage(_) => ExitCode::from(2),
+                    _ => ExitCode::FAILURE,
+                }
             }
         }
     })
 }
 
 async fn whole(args: &LoadtestArgs) -> Result<ExitCode, Failed> {
-    let plan = args.plan();
+    let plan = args.plan().map_err(Failed::Usage)?;
     let process = args.pid.map(Process::of).transpose()?;
     let (callers, issuer) = callers(args, &plan).await?;
     let count = callers.count();
@@ -118,7 +125,7 @@ async fn callers(args: &LoadtestArgs, plan: &Plan) -> Result<(Callers, Option<Is
         }
     };
     let name = args.issuer.clone().or_else(|| issuer.as_ref().map(|issuer| issuer.url().to_owned()));
-    let name = name.ok_or_else(|| Failed::Wrong("--key needs --issuer, or --jwks-listen".to_owned()))?;
+    let name = name.ok_or_else(|| Failed::Usage("--key needs --issuer, or --jwks-listen".to_owned()))?;
     if let Some(issuer) = &issuer {
         say(&format!(
             "callers: iss {name}, aud {}; key set {}/jwks, for callers.jwt of the server's configuration",
@@ -147,81 +154,6 @@ async fn callers(args: &LoadtestArgs, plan: &Plan) -> Result<(Callers, Option<Is
 async fn sign(key: SigningKey, claims: Claims, count: NonZeroUsize) -> Result<Callers, Failed> {
     let signing = tokio::task::spawn_blocking(move || Callers::signed(&key, &claims, count));
     Ok(signing.await.unwrap_or(Err(CallersError::Key(KeyError::Sign)))?)
-}
-
-/// A load of wrong answers tells nothing: the first one has to be right.
-async fn first_answer(
-    plan: &Plan,
-    questions: &Arc<Questions>,
-    wait: Duration,
-    issuer: Option<&Issuer>,
-) -> Result<(), Failed> {
-    let mut told = None;
-    let asked = probe(plan, questions, wait, |probe| {
-        if told.as_ref() != Some(probe) {
-            say(&format!(
-                "waiting for the first right answer (at most {} s): {}",
-                wait.as_secs(),
-                words(probe)
-            ));
-            told = Some(probe.clone());
-        }
-    });
-    let last = tokio::select! {
-        last = asked => last.map_err(LoadtestError::Connect)?,
-        _ = tokio::signal::ctrl_c() => return Err(Failed::Wrong("stopped before the first right answer".to_owned())),
-    };
-    match last.outcome {
-        Outcome::Right => Ok(()),
-        _ => Err(Failed::Wrong(format!(
-            "the first answer was not the expected one: {}\n{}",
-            words(&last),
-            advice(&last, issuer)
-        ))),
-    }
-}
-
-/// What came, as a person would say it.
-fn words(probe: &Probe) -> String {
-    let what = match probe.outcome {
-        Outcome::Right => "right".to_owned(),
-        Outcome::Refused(200) => "permitted where a refusal was expected".to_owned(),
-        Outcome::Refused(status) => format!("refused with {status}"),
-        Outcome::Wrong(why) => why.to_owned(),
-        Outcome::Status(code) => format!("gRPC status {code}"),
-        Outcome::TimedOut => "no answer in time".to_owned(),
-        Outcome::Broken => "the connection broke".to_owned(),
-    };
-    probe.words.as_ref().map_or(what.clone(), |words| format!("{what}, {words}"))
-}
-
-fn advice(probe: &Probe, issuer: Option<&Issuer>) -> String {
-    match (probe.outcome, issuer) {
-        (Outcome::Refused(401 | 503), Some(issuer)) => format!(
-            "The server has to know the callers' issuer: callers.jwt: [{{issuer: {}, audiences: [...]}}] with the audience of \
-             --audience; --jwks-listen keeps the port the same in every run.",
-            issuer.url()
-        ),
-        (Outcome::Refused(401), None) => "The server does not accept the caller: see its log.".to_owned(),
-        (Outcome::Refused(403), _) => {
-            "No entry takes the request, or none for this caller: --cluster or --provider name one.".to_owned()
-        }
-        (Outcome::Refused(_), _) => "--expect takes a refusal as the right answer.".to_owned(),
-        (Outcome::Status(12), _) => {
-            "The server does not offer this service: --protocol ext_proc or ext_authz.".to_owned()
-        }
-        (Outcome::Status(16), _) => {
-            "The server does not accept this peer: --tls-certificate and --tls-key of an allowed one.".to_owned()
-        }
-        (Outcome::Wrong(_), _) => {
-            "An Envoy would act on that answer. --credential-header names the header of a credential that is not known here."
-                .to_owned()
-        }
-        (Outcome::TimedOut | Outcome::Broken, _) => {
-            "Is this the server's gRPC address, and does it want TLS (--tls-ca)?".to_owned()
-        }
-        _ => "See the server's log.".to_owned(),
-    }
 }
 
 /// Shows how far it is until it is over, or until Ctrl-C.

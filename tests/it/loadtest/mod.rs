@@ -367,6 +367,8 @@ fn wrong_usage_exits_2() {
         &["127.0.0.1:1", "--anonymous", "--callers", "2"],
         &["127.0.0.1:1", "--token-file", "a", "--key", "b"],
         &["127.0.0.1:1", "--max-errors", "-1"],
+        &["127.0.0.1:1", "--threads", "3", "--connections", "2"],
+        &["127.0.0.1:1", "--connections", "3", "--streams", "2"],
     ] {
         let output =
             Command::new(env!("CARGO_BIN_EXE_bouncer")).arg("loadtest").args(wrong).output().unwrap();
