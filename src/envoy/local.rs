@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::alarms::Alarms;
 use super::current::Current;
 
 /// What every request of a worker holds on to: its count must not be other cores' to touch.
@@ -19,6 +20,7 @@ struct Here {
     every: u8,
     begun: Cell<u8>,
     full: Cell<bool>,
+    alarms: Alarms,
 }
 
 /// Whether one stream more is taken.
@@ -39,7 +41,13 @@ impl Local {
     #[must_use]
     pub fn new(current: Arc<Current>) -> Self {
         let every = u8::try_from(current.limits().max_active / 256).unwrap_or(u8::MAX).clamp(1, 32);
-        Self(Rc::new(Here { current, every, begun: Cell::new(0), full: Cell::new(false) }))
+        Self(Rc::new(Here {
+            current,
+            every,
+            begun: Cell::new(0),
+            full: Cell::new(false),
+            alarms: Alarms::new(),
+        }))
     }
 
     /// One stream more. [`Local::ends`] follows, whether it was taken or not.
@@ -58,6 +66,10 @@ impl Local {
             here.full.set(usize::try_from(active).unwrap_or(0) > here.current.limits().max_active);
         }
         if here.full.get() { Admission::Full } else { Admission::Admitted(place) }
+    }
+
+    pub(super) fn alarms(&self) -> &Alarms {
+        &self.0.alarms
     }
 
     /// One less.

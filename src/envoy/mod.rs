@@ -1,5 +1,6 @@
 //! Envoy's two ways of asking: ext_proc (a stream a request) and ext_authz (one call a request).
 
+mod alarms;
 mod budget;
 mod current;
 mod ext_authz;

@@ -60,6 +60,7 @@ pub struct LocalServices {
     ext_proc: ExternalProcessor,
     ext_authz: Authorization,
     others: Services,
+    current: Local,
 }
 
 /// Sets what `grpc.health.v1.Health` answers.
@@ -94,13 +95,19 @@ impl Services {
         let current = Local::new(Arc::clone(&self.current));
         LocalServices {
             ext_proc: ExternalProcessor::new(current.clone()),
-            ext_authz: Authorization::new(current),
+            ext_authz: Authorization::new(current.clone()),
             others: self.clone(),
+            current,
         }
     }
 }
 
 impl LocalServices {
+    /// Has the deadlines of streams pass. Never ends.
+    pub async fn keep_time(&self) {
+        self.current.keep_time().await;
+    }
+
     /// Answers one call.
     pub fn call(&self, peer: Peer, request: Request<Incoming>) -> Answering {
         if peer == Peer::Refused {

@@ -136,6 +136,7 @@ impl Worker {
             runtime.block_on(async {
                 tokio::select! {
                     () = serve => {}
+                    () = services.keep_time() => {}
                     // An error means that the server itself is gone.
                     _ = stopped.wait_for(|stopped| *stopped) => {}
                 }

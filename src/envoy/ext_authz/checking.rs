@@ -7,12 +7,13 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::Body;
-use tokio::time::Sleep;
+use tokio::time::Instant;
 use tonic::Status;
 
 use super::request::Seen;
 use super::{Authorization, Next};
 use crate::base::Now;
+use crate::envoy::alarms::Alarm;
 use crate::envoy::budget::Room;
 use crate::envoy::current::Generation;
 use crate::envoy::grpc::{Frame, Inbound, trailers};
@@ -31,7 +32,9 @@ pub struct Checking<B> {
     service: Authorization,
     inbound: Inbound<B>,
     state: State,
-    alarm: Option<Pin<Box<Sleep>>>,
+    /// Since when it waits for what it waits for now.
+    since: Option<Instant>,
+    alarm: Option<Alarm>,
     /// Until the answer.
     place: Option<Place>,
 }
@@ -64,7 +67,7 @@ where
             Admission::Admitted(place) => (State::Begun, Some(place)),
             Admission::Full => (State::Full, None),
         };
-        Self { service, inbound, state, alarm: None, place }
+        Self { service, inbound, state, since: None, alarm: None, place }
     }
 
     fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<Result<Frame, Status>> {
@@ -76,7 +79,7 @@ where
                         Some(length) => length?,
                         None => return Poll::Ready(Err(nothing())),
                     };
-                    self.alarm = None;
+                    self.since = None;
                     let limits = self.service.0.limits();
                     // Longer ones are never read.
                     self.state = if (SMALL..=limits.longest_message()).contains(&length) {
@@ -135,7 +138,9 @@ where
     fn poll_overdue(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let idle = self.service.0.limits().stream_idle;
         let idle = if matches!(self.state, State::Begun) { idle.min(FIRST) } else { idle };
-        self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle))).as_mut().poll(context)
+        let current = &self.service.0;
+        let since = *self.since.get_or_insert(current.last_tick());
+        current.poll_alarm(&mut self.alarm, since + idle, context)
     }
 }
 

@@ -50,6 +50,7 @@ pub(super) struct Bench {
 pub(super) struct Call {
     out: Option<mpsc::UnboundedSender<Result<Bytes, Status>>>,
     answers: Pin<Box<dyn Body<Data = Bytes, Error = Infallible>>>,
+    time: Pin<Box<dyn Future<Output = ()>>>,
     read: BytesMut,
     code: Option<Code>,
 }
@@ -159,8 +160,9 @@ impl Bench {
         let (out, sent) = mpsc::unbounded_channel();
         let request =
             http::Request::builder().method("POST").uri(ExternalProcessor::PROCESS).body(Sent(sent));
-        let service = ExternalProcessor::new(Local::new(Arc::clone(&self.current)));
-        Call::new(out, service.process(request.unwrap()))
+        let local = Local::new(Arc::clone(&self.current));
+        let service = ExternalProcessor::new(local.clone());
+        Call::new(out, service.process(request.unwrap()), local)
     }
 
     /// Opens a stream and sends the headers.
@@ -178,9 +180,10 @@ impl Bench {
             out.send(Ok(frame)).unwrap();
         }
         drop(out);
-        let service = Authorization::new(Local::new(Arc::clone(&self.current)));
+        let local = Local::new(Arc::clone(&self.current));
+        let service = Authorization::new(local.clone());
         let (out, _) = mpsc::unbounded_channel();
-        let mut call = Call::new(out, service.check(request.unwrap()));
+        let mut call = Call::new(out, service.check(request.unwrap()), local);
         call.message().await
     }
 
@@ -205,9 +208,16 @@ impl Call {
     fn new(
         out: mpsc::UnboundedSender<Result<Bytes, Status>>,
         response: http::Response<impl Body<Data = Bytes, Error = Infallible> + 'static>,
+        local: Local,
     ) -> Self {
         let code = Status::from_header_map(response.headers()).map(|status| status.code());
-        Self { out: Some(out), answers: Box::pin(response.into_body()), read: BytesMut::new(), code }
+        Self {
+            out: Some(out),
+            answers: Box::pin(response.into_body()),
+            time: Box::pin(async move { local.keep_time().await }),
+            read: BytesMut::new(),
+            code,
+        }
     }
 
     pub(super) fn send(&self, request: &ProcessingRequest) {
@@ -241,7 +251,11 @@ impl Call {
                     return Ok(M::decode(self.read.split_to(length)).unwrap());
                 }
             }
-            let frame = std::future::poll_fn(|context| self.answers.as_mut().poll_frame(context)).await;
+            let frame = std::future::poll_fn(|context| {
+                let _never = self.time.as_mut().poll(context);
+                self.answers.as_mut().poll_frame(context)
+            })
+            .await;
             match frame.map(|frame| frame.unwrap().into_data()) {
                 Some(Ok(data)) => self.read.extend_from_slice(&data),
                 Some(Err(frame)) => {

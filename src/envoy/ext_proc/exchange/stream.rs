@@ -7,10 +7,11 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use http_body::Body;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 use tonic::{Code, Status};
 
 use super::{Exchange, Next, State};
+use crate::envoy::alarms::Alarm;
 use crate::envoy::ext_proc::request::BodyMode;
 use crate::envoy::grpc::{Frame, Inbound, trailers};
 use crate::request::BodyFault;
@@ -39,11 +40,11 @@ pub(super) struct Waits {
     began: Option<Instant>,
     /// The last time after Envoy had said something.
     idle: Option<Instant>,
-    alarm: Option<Pin<Box<Sleep>>>,
+    alarm: Option<Alarm>,
 }
 
-/// How often a stream that lives on looks whether the server is going. Most have ended before the first time.
-const LOOK: std::time::Duration = std::time::Duration::from_secs(2);
+/// So long a stream that is answered lives on while the server is going: most have ended by then.
+const FAREWELL: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// The longest time for the first message.
 const FIRST: std::time::Duration = std::time::Duration::from_secs(10);
@@ -79,8 +80,8 @@ impl Exchange {
     /// going, once the request's headers are answered: the provider may take minutes for the rest, and a stream that is cut
     /// off at the drain's end would cost the caller the whole answer.
     fn overdue(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let limits = self.current.limits();
-        let idle = *self.waits.idle.get_or_insert_with(Instant::now);
+        let (limits, now) = (self.current.limits(), self.current.last_tick());
+        let idle = *self.waits.idle.get_or_insert(now);
         let began = *self.waits.began.get_or_insert(idle);
         let patience = match self.state {
             // Envoy sends the headers with the stream.
@@ -88,18 +89,10 @@ impl Exchange {
             _ => limits.stream_idle,
         };
         let end = (idle + patience).min(began + limits.stream_total);
-        loop {
-            let first = end.min(began + LOOK);
-            let alarm = self.waits.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(first)));
-            ready!(alarm.as_mut().poll(context));
-            let rang = alarm.deadline();
-            if rang >= end || self.is_answered() && self.current.is_draining() {
-                return Poll::Ready(());
-            }
-            if let Some(alarm) = &mut self.waits.alarm {
-                alarm.as_mut().reset(end.min(rang + LOOK));
-            }
+        if self.current.is_draining() && now >= began + FAREWELL && self.is_answered() {
+            return Poll::Ready(());
         }
+        self.current.poll_alarm(&mut self.waits.alarm, end, context)
     }
 
     /// Whether Envoy needs no more of us: the request is answered, and no body is on its way that it wants back.
