@@ -47,7 +47,13 @@ async fn a_message_after_its_turn_ends_with_an_error() {
     let channel = direct.channel().await;
     let question = Question::chat(&direct.token());
     let again = question.message().request.unwrap();
-    for late in [vec![again], vec![body(true), body(true)], vec![Phase::ResponseBody(HttpBody::default())]] {
+    for late in [
+        vec![again],
+        vec![body(true), body(true)],
+        // Where bodies come whole.
+        vec![body(false), body(false)],
+        vec![Phase::ResponseBody(HttpBody::default())],
+    ] {
         let mut stream = Stream::open(&channel, &[]).await.unwrap();
         said(&question.message(), &mut stream).await.authorization();
         for phase in &late {
@@ -74,8 +80,13 @@ async fn every_phase_after_a_permit_is_answered_in_kind_and_the_stream_ends_with
     let channel = direct.channel().await;
     // The response may be Envoy's own (CVE-2025-30157): it comes before the request's body is over.
     let upgrade = Question::chat(&direct.token()).line("connection", "upgrade").line("upgrade", "websocket");
+    let mut message = upgrade.message();
+    message.protocol_config = Some(ProtocolConfiguration {
+        request_body_mode: BodySendMode::Streamed.into(),
+        ..ProtocolConfiguration::default()
+    });
     let mut stream = Stream::open(&channel, &[]).await.unwrap();
-    said(&upgrade.message(), &mut stream).await.authorization();
+    said(&message, &mut stream).await.authorization();
     for phase in [
         body(false),
         Phase::ResponseHeaders(HttpHeaders::default()),
