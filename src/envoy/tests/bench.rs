@@ -41,8 +41,8 @@ const CALLER: &str = "spiffe://mesh/app";
 pub(super) const HOST: &str = "bedrock-runtime.us-east-1.amazonaws.com";
 
 /// Two entries by cluster: `plain` has a key, `aws` signs.
-pub(super) struct Bench {
-    pub(super) current: Arc<Current>,
+pub(crate) struct Bench {
+    pub(crate) current: Arc<Current>,
     signer: Signer,
 }
 
@@ -51,6 +51,8 @@ pub(super) struct Call {
     out: Option<mpsc::UnboundedSender<Result<Bytes, Status>>>,
     answers: Pin<Box<dyn Body<Data = Bytes, Error = Infallible>>>,
     read: BytesMut,
+    /// How long the DATA frames were.
+    frames: Vec<usize>,
     code: Option<Code>,
 }
 
@@ -70,7 +72,7 @@ impl Body for Sent {
 }
 
 impl Bench {
-    pub(super) fn new(limits: Limits, feedback: Feedback) -> Self {
+    pub(crate) fn new(limits: Limits, feedback: Feedback) -> Self {
         let metrics = Arc::new(Metrics::new(labels()));
         let (generation, signer) = Self::generation(&limits, feedback, "mesh", &metrics);
         let current = Arc::new(Current::new(generation, PausedClock::new(), metrics, limits));
@@ -206,7 +208,13 @@ impl Call {
         response: http::Response<impl Body<Data = Bytes, Error = Infallible> + 'static>,
     ) -> Self {
         let code = Status::from_header_map(response.headers()).map(|status| status.code());
-        Self { out: Some(out), answers: Box::pin(response.into_body()), read: BytesMut::new(), code }
+        Self {
+            out: Some(out),
+            answers: Box::pin(response.into_body()),
+            read: BytesMut::new(),
+            frames: Vec::new(),
+            code,
+        }
     }
 
     pub(super) fn send(&self, request: &ProcessingRequest) {
@@ -242,7 +250,10 @@ impl Call {
             }
             let frame = std::future::poll_fn(|context| self.answers.as_mut().poll_frame(context)).await;
             match frame.map(|frame| frame.unwrap().into_data()) {
-                Some(Ok(data)) => self.read.extend_from_slice(&data),
+                Some(Ok(data)) => {
+                    self.frames.push(data.len());
+                    self.read.extend_from_slice(&data);
+                }
                 Some(Err(frame)) => {
                     let trailers = frame.into_trailers().unwrap();
                     self.code = Status::from_header_map(&trailers).map(|status| status.code());
@@ -255,6 +266,11 @@ impl Call {
     /// The next answer, or the code of the end.
     pub(super) async fn next(&mut self) -> Result<ProcessingResponse, Code> {
         self.message().await
+    }
+
+    /// How long the DATA frames were that came.
+    pub(super) fn frames(&self) -> &[usize] {
+        &self.frames
     }
 
     /// What the next answer says.
