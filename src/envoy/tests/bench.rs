@@ -52,7 +52,7 @@ pub(super) struct Call {
     answers: Pin<Box<dyn Body<Data = Bytes, Error = Infallible>>>,
     read: BytesMut,
     /// How long the DATA frames were.
-    frames: Vec<usize>,
+    pub(super) frames: Vec<usize>,
     code: Option<Code>,
 }
 
@@ -266,11 +266,6 @@ impl Call {
     /// The next answer, or the code of the end.
     pub(super) async fn next(&mut self) -> Result<ProcessingResponse, Code> {
         self.message().await
-    }
-
-    /// How long the DATA frames were that came.
-    pub(super) fn frames(&self) -> &[usize] {
-        &self.frames
     }
 
     /// What the next answer says.

@@ -119,7 +119,7 @@ async fn answers_that_are_ready_leave_together_and_the_first_waits_for_no_other(
         let end = if piece == PIECES { End::Here } else { End::Later };
         assert_eq!(call.said().await, Said::Piece(b"piece".as_slice().into(), end));
     }
-    let Some((first, others)) = call.frames().split_first() else { panic!("no answer") };
+    let Some((first, others)) = call.frames.split_first() else { panic!("no answer") };
     assert!(*first < KIB, "{first}");
     assert!(others.len() <= PIECES / 64 && others.iter().all(|length| *length < 17 * KIB), "{others:?}");
     call.close();
