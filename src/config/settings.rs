@@ -150,7 +150,8 @@ pub struct Limits {
     /// Connections at once. Default 4 096.
     pub max_connections: usize,
     /// Connections at once of one peer; below `max_connections` no peer has them all. Default 1 024: an Envoy opens one a
-    /// worker thread and cluster, so that is four of 128 threads and two clusters behind one address, and a quarter of all.
+    /// worker thread and cluster, so that is four of 128 threads and two clusters behind one address, and a quarter of all. An
+    /// IPv6 network of 64 bits has 16 times as many, and at most three quarters of all.
     pub max_peer_connections: usize,
     /// Requests that wait at once for keys, a cold credential or room; of one issuer or provider a quarter. Default 10 000.
     pub max_waiting: usize,

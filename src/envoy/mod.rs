@@ -14,7 +14,7 @@ mod refusal;
 mod structs;
 #[cfg(test)]
 #[path = "tests/bench.rs"]
-mod testing;
+pub(crate) mod testing;
 mod waiting;
 mod wire;
 

@@ -11,7 +11,7 @@ use super::check::{Judge, Judgement, Verdict};
 use super::plan::Protocol;
 use super::question::Questions;
 use super::record::Outcome;
-use crate::base::printable;
+use super::told::told;
 
 /// The messages that come on a stream.
 struct Messages {
@@ -25,9 +25,6 @@ const PREFIX: usize = 5;
 /// No answer is longer: a server that goes on and on is cut off.
 const LONGEST: usize = 16 << 20;
 
-/// Longer words of a server are cut, in bytes.
-const WORDS: usize = 200;
-
 /// Asks about the request of `caller`. `client` has room for a stream.
 pub(super) async fn ask(
     client: &mut SendRequest<Bytes>,
@@ -37,10 +34,11 @@ pub(super) async fn ask(
 ) -> Judgement {
     let first = questions.of(caller);
     let asked = match questions.protocol {
-        Protocol::ExtProc => ext_proc(client, questions, first, judge).await,
-        Protocol::ExtAuthz => ext_authz(client, questions, first, judge).await,
+        Protocol::ExtProc => ext_proc(client, questions, first.clone(), judge).await,
+        Protocol::ExtAuthz => ext_authz(client, questions, first.clone(), judge).await,
     };
-    asked.unwrap_or_else(|judgement| judgement)
+    let Judgement { outcome, words } = asked.unwrap_or_else(|judgement| judgement);
+    Judgement { outcome, words: words.map(|words| told(&words, questions.token(&first))) }
 }
 
 async fn ext_proc(
@@ -169,7 +167,7 @@ fn join(start: &[u8], end: &[u8]) -> Bytes {
 /// `grpc-status` and the words with it.
 fn status(headers: &HeaderMap) -> Option<(i32, Option<String>)> {
     let code = headers.get("grpc-status")?.to_str().ok().and_then(|code| code.parse().ok());
-    let words = headers.get("grpc-message").map(|words| printable(&decoded(words.as_bytes()), WORDS));
+    let words = headers.get("grpc-message").map(|words| decoded(words.as_bytes()));
     Some((code.unwrap_or(UNKNOWN), words))
 }
 
@@ -236,13 +234,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_of_a_server_are_decoded_and_harmless() {
+    fn words_of_a_server_are_decoded() {
         for (text, words) in [
             ("too many streams", "too many streams"),
             ("too%20many%20%e2%82%ac", "too many €"),
             ("100%", "100%"),
             ("%zz%4", "%zz%4"),
-            ("%1b[31m", "\\u{1b}[31m"),
+            ("%1b[31m", "\u{1b}[31m"),
         ] {
             let mut headers = HeaderMap::new();
             headers.insert("grpc-status", "8".parse().unwrap());

@@ -16,7 +16,6 @@ use serde_json::Value;
 
 use super::plan::Protocol;
 use super::record::Outcome;
-use crate::base::printable;
 
 /// What every answer has to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +38,8 @@ pub(super) enum Verdict {
     WantsBody,
 }
 
-/// What came of a request, and the server's own words where there are any.
+/// What came of a request, and the server's own words where there are any. They may hold the caller's token until
+/// [`told`](super::told::told) has seen them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Judgement {
     pub(super) outcome: Outcome,
@@ -73,9 +73,6 @@ enum Said {
 
 /// So many answers are remembered: of a few providers, before and after a rotation.
 const REMEMBERED: usize = 8;
-
-/// Longer words are cut, in bytes.
-const LONGEST: usize = 200;
 
 impl Judgement {
     pub(super) fn wrong(why: &'static str) -> Self {
@@ -246,7 +243,7 @@ fn ext_proc(message: &[u8], phase: Phase) -> Said {
     let common = match (answer.response, phase) {
         (Some(Response::ImmediateResponse(no)), _) => {
             let status = no.status.map_or(0, |status| status.code);
-            return refusal(status, &no.details);
+            return refusal(status, no.details);
         }
         (Some(Response::RequestHeaders(headers)), Phase::Headers) => headers.response,
         (Some(Response::RequestBody(body)), Phase::Body) => body.response,
@@ -269,9 +266,9 @@ fn ext_authz(message: &[u8]) -> Said {
         Some(HttpResponse::DeniedResponse(no) | HttpResponse::ErrorResponse(no)) if status.code != 0 => {
             let words = if status.message.is_empty() { code(&no.body) } else { status.message };
             // Envoy's own where the server names none.
-            refusal(no.status.map_or(403, |status| status.code), &words)
+            refusal(no.status.map_or(403, |status| status.code), words)
         }
-        None => refusal(403, &status.message),
+        None => refusal(403, status.message),
         Some(_) => Said::Unheard("status and response contradict each other"),
     }
 }
@@ -283,9 +280,9 @@ fn code(body: &str) -> String {
     places.iter().find_map(|place| body.pointer(place)?.as_str()).unwrap_or_default().to_owned()
 }
 
-fn refusal(status: i32, words: &str) -> Said {
+fn refusal(status: i32, words: String) -> Said {
     match u16::try_from(status) {
-        Ok(status @ 200..600) => Said::Refusal { status, words: printable(words, LONGEST) },
+        Ok(status @ 200..600) => Said::Refusal { status, words },
         _ => Said::Unheard("a refusal without a status"),
     }
 }

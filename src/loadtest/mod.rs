@@ -30,6 +30,7 @@ pub mod report;
 mod run;
 mod summary;
 mod timeline;
+mod told;
 mod units;
 
 pub use callers::{Callers, CallersError, Claims};

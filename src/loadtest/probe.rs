@@ -14,6 +14,7 @@ use super::connect::{ConnectError, Dialer};
 use super::plan::Plan;
 use super::question::Questions;
 use super::record::Outcome;
+use super::told::told;
 
 /// What the first question came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +51,11 @@ pub async fn probe(
             let answer = timeout(plan.patience, async {
                 match client.clone().ready().await {
                     Ok(mut ready) => ask(&mut ready, questions, 0, &judge).await,
-                    Err(error) => Judgement { outcome: Outcome::Broken, words: Some(error.to_string()) },
+                    // It may have to do with what was asked before.
+                    Err(error) => {
+                        let words = told(&error.to_string(), questions.token(&questions.of(0)));
+                        Judgement { outcome: Outcome::Broken, words: Some(words) }
+                    }
                 }
             });
             let probe = match answer.await {

@@ -8,6 +8,7 @@ mod preface;
 mod services;
 mod tls;
 mod worker;
+mod write_timeout;
 
 pub use accept::accept;
 pub use drain::{Drain, Drained, drain};

@@ -21,11 +21,15 @@ use super::peers::Admitted;
 use super::preface::Begun;
 use super::services::{LocalServices, Services};
 use super::tls::{Peer, Tls};
+use super::write_timeout::WriteTimeout;
 use crate::base::count_as_worker;
 use crate::config::Limits;
 
 /// A TLS handshake, or the first bytes of HTTP/2, that take longer are nobody's. A refused peer stays no longer either.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// A peer that takes nothing of what it was sent for so long is left.
+const UNREAD: Duration = Duration::from_secs(80);
 
 /// The threads that serve.
 #[derive(Debug)]
@@ -199,7 +203,7 @@ fn keep_alive(socket: &tokio::net::TcpStream) -> io::Result<()> {
     sockopt::set_tcp_keepintvl(socket, Duration::from_secs(5))?;
     sockopt::set_tcp_keepcnt(socket, 4)?;
     // Nothing is asked while something is not acknowledged; that has its own end.
-    sockopt::set_tcp_user_timeout(socket, 80_000)?;
+    sockopt::set_tcp_user_timeout(socket, u32::try_from(UNREAD.as_millis()).unwrap_or(u32::MAX))?;
     Ok(())
 }
 
@@ -209,7 +213,9 @@ async fn unix(
     limits: &Limits,
     drain: Drain,
 ) -> io::Result<()> {
-    http2(tokio::net::UnixStream::from_std(socket)?, Peer::Allowed, services, limits, drain).await
+    // The kernel ends only TCP.
+    let socket = WriteTimeout::new(tokio::net::UnixStream::from_std(socket)?, UNREAD);
+    http2(socket, Peer::Allowed, services, limits, drain).await
 }
 
 async fn http2<I>(
@@ -265,3 +271,7 @@ impl Drop for Counted {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+#[path = "worker_tests.rs"]
+mod tests;

@@ -20,6 +20,11 @@ fn body(end_of_stream: bool) -> Phase {
     Phase::RequestBody(HttpBody { end_of_stream, ..HttpBody::default() })
 }
 
+fn in_mode(request_body_mode: i32, message: ProcessingRequest) -> ProcessingRequest {
+    let modes = ProtocolConfiguration { request_body_mode, ..ProtocolConfiguration::default() };
+    ProcessingRequest { protocol_config: Some(modes), ..message }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn every_other_first_message_ends_with_an_error() {
     let direct = Direct::start();
@@ -47,7 +52,13 @@ async fn a_message_after_its_turn_ends_with_an_error() {
     let channel = direct.channel().await;
     let question = Question::chat(&direct.token());
     let again = question.message().request.unwrap();
-    for late in [vec![again], vec![body(true), body(true)], vec![Phase::ResponseBody(HttpBody::default())]] {
+    for late in [
+        vec![again],
+        vec![body(true), body(true)],
+        // Where bodies come whole.
+        vec![body(false), body(false)],
+        vec![Phase::ResponseBody(HttpBody::default())],
+    ] {
         let mut stream = Stream::open(&channel, &[]).await.unwrap();
         said(&question.message(), &mut stream).await.authorization();
         for phase in &late {
@@ -74,8 +85,9 @@ async fn every_phase_after_a_permit_is_answered_in_kind_and_the_stream_ends_with
     let channel = direct.channel().await;
     // The response may be Envoy's own (CVE-2025-30157): it comes before the request's body is over.
     let upgrade = Question::chat(&direct.token()).line("connection", "upgrade").line("upgrade", "websocket");
+    let streamed = in_mode(BodySendMode::Streamed.into(), upgrade.message());
     let mut stream = Stream::open(&channel, &[]).await.unwrap();
-    said(&upgrade.message(), &mut stream).await.authorization();
+    said(&streamed, &mut stream).await.authorization();
     for phase in [
         body(false),
         Phase::ResponseHeaders(HttpHeaders::default()),
@@ -207,13 +219,7 @@ async fn a_mode_in_which_answers_would_not_count_is_refused_and_told() {
     let direct = Direct::start();
     let channel = direct.channel().await;
     let good = Question::chat(&direct.token()).message();
-    let mode = |mode: i32| ProcessingRequest {
-        protocol_config: Some(ProtocolConfiguration {
-            request_body_mode: mode,
-            ..ProtocolConfiguration::default()
-        }),
-        ..good.clone()
-    };
+    let mode = |mode: i32| in_mode(mode, good.clone());
     for (message, setting) in [
         (mode(BodySendMode::Grpc.into()), "request_body_mode GRPC"),
         (mode(99), "request_body_mode of a later Envoy"),

@@ -264,8 +264,8 @@ pub(super) struct Limits {
     /// Connections at once. Default 4096.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub(super) max_connections: Option<u32>,
-    /// Connections at once of one peer: an IPv4 address, an IPv6 network of 64 bits, or everybody on the Unix sockets. Below
-    /// max_connections no peer has them all. Default 1024.
+    /// Connections at once of one peer: an address, or everybody on the Unix sockets. An IPv6 network of 64 bits has 16 times as
+    /// many, at most three quarters of max_connections. Below max_connections no peer has them all. Default 1024.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub(super) max_peer_connections: Option<u32>,
     /// Streams and checks without an answer at once, over all connections. Who comes beyond is refused (503) and not read. Default 100000.

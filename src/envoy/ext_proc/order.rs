@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::request::Phase;
+use super::request::{BodyMode, BodyModes, Phase};
 
 /// What has been seen of one exchange.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,6 +17,8 @@ enum Side {
     #[default]
     Nothing,
     Headers,
+    /// And the one message of a body that comes whole, without the end: it was cut, or trailers follow.
+    Body,
     End,
 }
 
@@ -29,23 +31,25 @@ pub(super) enum OrderError {
     Again,
     #[error("a body or trailers without headers")]
     NoHeaders,
+    #[error("a second part of a body that comes whole")]
+    Part,
     #[error("a message after the end of its direction")]
     AfterEnd,
 }
 
 impl Order {
-    /// Takes the next message.
-    pub(super) fn accept(&mut self, phase: Phase<'_>) -> Result<(), OrderError> {
+    /// Takes the next message. `modes` are those that the first one tells.
+    pub(super) fn accept(&mut self, phase: Phase<'_>, modes: BodyModes) -> Result<(), OrderError> {
         if self.request == Side::Nothing && !matches!(phase, Phase::RequestHeaders { .. }) {
             return Err(OrderError::NotRequestHeaders);
         }
         match phase {
             Phase::RequestHeaders { end, .. } => self.request.headers(end),
-            Phase::RequestBody { end, .. } => self.request.more(end),
-            Phase::RequestTrailers => self.request.more(true),
+            Phase::RequestBody { end, .. } => self.request.body(end, modes.request),
+            Phase::RequestTrailers => self.request.trailers(),
             Phase::ResponseHeaders { end, .. } => self.response.headers(end),
-            Phase::ResponseBody { end, .. } => self.response.more(end),
-            Phase::ResponseTrailers => self.response.more(true),
+            Phase::ResponseBody { end, .. } => self.response.body(end, modes.response),
+            Phase::ResponseTrailers => self.response.trailers(),
         }
     }
 
@@ -56,7 +60,7 @@ impl Order {
 
     /// Whether a response has begun and not ended.
     pub(super) fn response_goes_on(&self) -> bool {
-        self.response == Side::Headers
+        matches!(self.response, Side::Headers | Side::Body)
     }
 }
 
@@ -69,16 +73,28 @@ impl Side {
         Ok(())
     }
 
-    fn more(&mut self, end: bool) -> Result<(), OrderError> {
+    fn body(&mut self, end: bool, mode: BodyMode) -> Result<(), OrderError> {
+        self.begun()?;
+        match (end, mode) {
+            _ if *self == Self::Body => return Err(OrderError::Part),
+            (true, _) => *self = Self::End,
+            (false, BodyMode::Plain) => *self = Self::Body,
+            (false, _) => {}
+        }
+        Ok(())
+    }
+
+    fn trailers(&mut self) -> Result<(), OrderError> {
+        self.begun()?;
+        *self = Self::End;
+        Ok(())
+    }
+
+    fn begun(self) -> Result<(), OrderError> {
         match self {
             Self::Nothing => Err(OrderError::NoHeaders),
+            Self::Headers | Self::Body => Ok(()),
             Self::End => Err(OrderError::AfterEnd),
-            Self::Headers => {
-                if end {
-                    *self = Self::End;
-                }
-                Ok(())
-            }
         }
     }
 }
@@ -100,11 +116,18 @@ mod tests {
         ]
     }
 
+    fn both(mode: BodyMode) -> BodyModes {
+        BodyModes { request: mode, response: mode }
+    }
+
     proptest! {
         #[test]
-        fn accepted_orders_are_those_of_http(phases in proptest::collection::vec(phase(), 0..12)) {
-            let mut order = Order::default();
-            let accepted: Vec<_> = phases.into_iter().take_while(|phase| order.accept(*phase).is_ok()).collect();
+        fn accepted_orders_are_those_of_http(
+            phases in proptest::collection::vec(phase(), 0..12),
+            mode in prop_oneof![Just(BodyMode::Plain), Just(BodyMode::Streamed), Just(BodyMode::FullDuplex)],
+        ) {
+            let (mut order, modes) = (Order::default(), both(mode));
+            let accepted: Vec<_> = phases.into_iter().take_while(|phase| order.accept(*phase, modes).is_ok()).collect();
             let first_is_headers = accepted.first().is_none_or(|first| matches!(first, Phase::RequestHeaders { .. }));
             prop_assert!(first_is_headers);
             let starts = accepted.iter().filter(|phase| matches!(phase, Phase::RequestHeaders { .. })).count();
@@ -118,12 +141,14 @@ mod tests {
                 });
                 prop_assert!(!after);
             }
+            let bodies = accepted.iter().filter(|phase| matches!(phase, Phase::RequestBody { .. })).count();
+            prop_assert!(bodies <= 1 || mode != BodyMode::Plain);
         }
     }
 
     #[test]
     fn the_usual_orders_are_accepted() {
-        let mut order = Order::default();
+        let (mut order, modes) = (Order::default(), both(BodyMode::Streamed));
         for phase in [
             Phase::RequestHeaders { map: &[], end: false },
             Phase::RequestBody { body: &[], end: false },
@@ -131,9 +156,36 @@ mod tests {
             Phase::RequestBody { body: &[], end: true },
             Phase::ResponseBody { body: &[], end: true },
         ] {
-            assert_eq!(order.accept(phase), Ok(()), "{phase:?}");
+            assert_eq!(order.accept(phase, modes), Ok(()), "{phase:?}");
         }
-        assert_eq!(order.accept(Phase::RequestBody { body: &[], end: true }), Err(OrderError::AfterEnd));
-        assert_eq!(order.accept(Phase::RequestHeaders { map: &[], end: true }), Err(OrderError::Again));
+        let again = Phase::RequestBody { body: &[], end: true };
+        assert_eq!(order.accept(again, modes), Err(OrderError::AfterEnd));
+        let again = Phase::RequestHeaders { map: &[], end: true };
+        assert_eq!(order.accept(again, modes), Err(OrderError::Again));
+    }
+
+    #[test]
+    fn a_body_that_comes_whole_is_one_message() {
+        for end in [false, true] {
+            let (request, response) =
+                (Phase::RequestBody { body: &[], end }, Phase::ResponseBody { body: &[], end });
+            let mut order = Order::default();
+            for phase in [
+                Phase::RequestHeaders { map: &[], end: false },
+                Phase::ResponseHeaders { map: &[], end: false },
+                // Cut (BUFFERED_PARTIAL), or before trailers.
+                Phase::RequestBody { body: &[], end: false },
+                Phase::ResponseBody { body: &[], end: false },
+            ] {
+                assert_eq!(order.accept(phase, both(BodyMode::Plain)), Ok(()), "{phase:?}");
+            }
+            assert!(order.response_goes_on());
+            for phase in [request, response] {
+                assert_eq!(order.accept(phase, both(BodyMode::Plain)), Err(OrderError::Part), "{phase:?}");
+            }
+            for phase in [Phase::RequestTrailers, Phase::ResponseTrailers] {
+                assert_eq!(order.accept(phase, both(BodyMode::Plain)), Ok(()), "{phase:?}");
+            }
+        }
     }
 }

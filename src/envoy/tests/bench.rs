@@ -41,8 +41,8 @@ const CALLER: &str = "spiffe://mesh/app";
 pub(super) const HOST: &str = "bedrock-runtime.us-east-1.amazonaws.com";
 
 /// Two entries by cluster: `plain` has a key, `aws` signs.
-pub(super) struct Bench {
-    pub(super) current: Arc<Current>,
+pub(crate) struct Bench {
+    pub(crate) current: Arc<Current>,
     signer: Signer,
 }
 
@@ -52,6 +52,8 @@ pub(super) struct Call {
     answers: Pin<Box<dyn Body<Data = Bytes, Error = Infallible>>>,
     time: Pin<Box<dyn Future<Output = ()>>>,
     read: BytesMut,
+    /// How long the DATA frames were.
+    pub(super) frames: Vec<usize>,
     code: Option<Code>,
 }
 
@@ -71,7 +73,7 @@ impl Body for Sent {
 }
 
 impl Bench {
-    pub(super) fn new(limits: Limits, feedback: Feedback) -> Self {
+    pub(crate) fn new(limits: Limits, feedback: Feedback) -> Self {
         let metrics = Arc::new(Metrics::new(labels()));
         let (generation, signer) = Self::generation(&limits, feedback, "mesh", &metrics);
         let current = Arc::new(Current::new(generation, PausedClock::new(), metrics, limits));
@@ -216,6 +218,7 @@ impl Call {
             answers: Box::pin(response.into_body()),
             time: Box::pin(async move { local.keep_time().await }),
             read: BytesMut::new(),
+            frames: Vec::new(),
             code,
         }
     }
@@ -257,7 +260,10 @@ impl Call {
             })
             .await;
             match frame.map(|frame| frame.unwrap().into_data()) {
-                Some(Ok(data)) => self.read.extend_from_slice(&data),
+                Some(Ok(data)) => {
+                    self.frames.push(data.len());
+                    self.read.extend_from_slice(&data);
+                }
                 Some(Err(frame)) => {
                     let trailers = frame.into_trailers().unwrap();
                     self.code = Status::from_header_map(&trailers).map(|status| status.code());

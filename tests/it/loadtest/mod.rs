@@ -1,6 +1,7 @@
 //! `bouncer loadtest`, against the real server and against servers that answer as none should.
 
 mod stand_in;
+mod words;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -250,7 +251,7 @@ fn answers_that_no_envoy_should_get_are_found() {
     is_found(Manner::LeavesToken, "token stays on the request");
     is_found(Manner::EndsEarly, "ended with OK before the answer");
     is_found(Manner::Hangs, "no answer in");
-    let failed = is_found(Manner::Fails, "too many");
+    let failed = is_found(Manner::Fails("too%20many%20%1b[31m"), "too many");
     assert!(!failed.to_string().contains("\\u001b"), "a terminal would obey");
     is_found(Manner::HangsUp, "connection broken");
 }
@@ -260,7 +261,7 @@ fn what_is_wrong_with_the_first_answer_is_said_at_once() {
     for (manner, words) in [
         (Manner::NoCredential, "no credential is set"),
         (Manner::Hangs, "no answer in time"),
-        (Manner::Fails, "gRPC status 8"),
+        (Manner::Fails("no"), "gRPC status 8"),
         (Manner::HangsUp, "connection broke"),
     ] {
         let server = StandIn::start(move |_| manner);

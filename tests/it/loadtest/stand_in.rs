@@ -1,5 +1,6 @@
 //! A gRPC server that answers as no server should.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,13 +10,15 @@ use envoy_types::pb::envoy::config::core::v3::header_value_option::HeaderAppendA
 use envoy_types::pb::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
 use envoy_types::pb::envoy::service::ext_proc::v3::processing_response::Response;
 use envoy_types::pb::envoy::service::ext_proc::v3::{
-    CommonResponse, HeaderMutation, HeadersResponse, ProcessingResponse,
+    CommonResponse, HeaderMutation, HeadersResponse, ImmediateResponse, ProcessingResponse,
 };
+use envoy_types::pb::envoy::r#type::v3::HttpStatus;
 use http::HeaderMap;
 use prost::Message as _;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 
+use crate::support::frames::{GOAWAY, frame};
 use crate::support::{eventually, local};
 
 /// A running one. It ends with the value.
@@ -36,12 +39,16 @@ pub(super) enum Manner {
     LeavesToken,
     /// OK without an answer.
     EndsEarly,
-    /// A gRPC status with words that a terminal would obey.
-    Fails,
+    /// A gRPC status with this message.
+    Fails(&'static str),
+    /// A refusal with these details.
+    Refuses(&'static str),
     /// Nothing.
     Hangs,
     /// The connection ends.
     HangsUp,
+    /// GOAWAY with this debug data.
+    GoesAway(&'static str),
 }
 
 impl StandIn {
@@ -58,10 +65,14 @@ impl StandIn {
             while let Ok((socket, _)) = listener.accept().await {
                 let (manner, count) = (Arc::clone(&manner), Arc::clone(&counted));
                 tokio::spawn(async move {
+                    let socket = socket.into_std().unwrap();
+                    let beside = socket.try_clone().unwrap();
+                    let socket = TcpStream::from_std(socket).unwrap();
                     let Ok(mut connection) = h2::server::handshake(socket).await else { return };
                     while let Some(Ok((_request, respond))) = connection.accept().await {
                         match manner(count.fetch_add(1, Ordering::SeqCst)) {
                             Manner::HangsUp => return,
+                            Manner::GoesAway(words) => return go_away(beside, words).await,
                             manner => tokio::spawn(behave(manner, respond)),
                         };
                     }
@@ -77,12 +88,20 @@ impl StandIn {
     }
 }
 
+/// h2 has no debug data of its own to send.
+async fn go_away(mut socket: std::net::TcpStream, words: &str) {
+    let (last_stream, enhance_your_calm) = (0_u32.to_be_bytes(), 11_u32.to_be_bytes());
+    let payload = [&last_stream, &enhance_your_calm, words.as_bytes()].concat();
+    socket.write_all(&frame(GOAWAY, 0, 0, &payload)).unwrap();
+    std::future::pending().await
+}
+
 async fn behave(manner: Manner, mut respond: h2::server::SendResponse<Bytes>) {
     let head = || http::Response::builder().header("content-type", "application/grpc");
-    let (set, removed): (&[_], &[_]) = match manner {
-        Manner::Hangs | Manner::HangsUp => return std::future::pending().await,
-        Manner::Fails => {
-            let head = head().header("grpc-status", "8").header("grpc-message", "too%20many%20%1b[31m");
+    let answer = match manner {
+        Manner::Hangs | Manner::HangsUp | Manner::GoesAway(_) => return std::future::pending().await,
+        Manner::Fails(words) => {
+            let head = head().header("grpc-status", "8").header("grpc-message", words);
             let _ = respond.send_response(head.body(()).unwrap(), true);
             return;
         }
@@ -93,18 +112,23 @@ async fn behave(manner: Manner, mut respond: h2::server::SendResponse<Bytes>) {
             let _ = stream.send_trailers(trailers);
             return;
         }
-        Manner::Permit => (&["authorization"], &[]),
-        Manner::NoCredential => (&[], &["authorization"]),
-        Manner::LeavesToken => (&["api-key"], &[]),
+        Manner::Permit => permit(&["authorization"], &[]),
+        Manner::NoCredential => permit(&[], &["authorization"]),
+        Manner::LeavesToken => permit(&["api-key"], &[]),
+        Manner::Refuses(words) => Response::ImmediateResponse(ImmediateResponse {
+            status: Some(HttpStatus { code: 403 }),
+            details: words.to_owned(),
+            ..ImmediateResponse::default()
+        }),
     };
     // Whoever asked may have gone.
     if let Ok(mut stream) = respond.send_response(head().body(()).unwrap(), false) {
-        let _ = stream.send_data(answer(set, removed), false);
+        let _ = stream.send_data(message(answer), false);
         std::future::pending().await
     }
 }
 
-fn answer(set: &[&str], removed: &[&str]) -> Bytes {
+fn permit(set: &[&str], removed: &[&str]) -> Response {
     let option = |name: &&str| HeaderValueOption {
         header: Some(HeaderValue {
             key: (*name).to_owned(),
@@ -119,11 +143,13 @@ fn answer(set: &[&str], removed: &[&str]) -> Bytes {
         remove_headers: removed.iter().map(|&name| name.to_owned()).collect(),
     };
     let common = CommonResponse { header_mutation: Some(mutation), ..CommonResponse::default() };
-    let message = ProcessingResponse {
-        response: Some(Response::RequestHeaders(HeadersResponse { response: Some(common) })),
-        ..ProcessingResponse::default()
-    }
-    .encode_to_vec();
+    Response::RequestHeaders(HeadersResponse { response: Some(common) })
+}
+
+/// In a gRPC frame.
+fn message(answer: Response) -> Bytes {
+    let answer = ProcessingResponse { response: Some(answer), ..ProcessingResponse::default() };
+    let message = answer.encode_to_vec();
     let mut frame = BytesMut::new();
     frame.put_u8(0);
     frame.put_u32(message.len().try_into().unwrap());

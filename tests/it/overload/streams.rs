@@ -99,3 +99,29 @@ async fn beyond_max_active_a_stream_is_refused_before_anything_of_it_is_read() {
     direct.until_metric("bouncer_streams_active", &[], |streams| streams == 0.0);
     process(&channel, &question).await.authorization();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_peer_that_takes_no_answer_keeps_no_place_of_max_active() {
+    const PLACES: usize = 4;
+    let direct = Direct::with(|config| config["limits"] = json!({"max_active": PLACES}));
+    let question = Question::chat(&direct.token());
+    let channel = direct.channel().await;
+    let mut peer = Raw::connect_without_window(direct.grpc).await;
+    let mut untaken = Vec::new();
+    let calls = [(PROCESS, question.message().encode_to_vec()), (CHECK, question.check().encode_to_vec())];
+    for (path, message) in calls.iter().cycle().take(4 * PLACES) {
+        let mut stream = peer.open(path).await.unwrap();
+        stream.frame(message);
+        untaken.push(stream);
+        let permits = untaken.len() as f64;
+        direct.until_metric("bouncer_requests_total", &["decision=\"permit\""], |count| count == permits);
+    }
+    assert_eq!(direct.metric("bouncer_streams_active", &[]), untaken.len() as f64);
+    for _ in 0..4 * PLACES {
+        process(&channel, &question).await.authorization();
+    }
+    assert_eq!(direct.metric("bouncer_requests_total", &["code=\"overloaded\""]), 0.0);
+    assert_eq!(direct.metric("bouncer_streams_active", &[]), untaken.len() as f64);
+    drop((untaken, peer));
+    direct.until_metric("bouncer_streams_active", &[], |streams| streams == 0.0);
+}

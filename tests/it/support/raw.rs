@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use h2::client::{ResponseFuture, SendRequest};
+use h2::client::{Builder, ResponseFuture, SendRequest};
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Method, Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -46,8 +46,17 @@ impl Raw {
         Self::over(UnixStream::connect(path).await.unwrap()).await
     }
 
+    /// The same with a window of nothing: no DATA frame of an answer may come.
+    pub(crate) async fn connect_without_window(address: SocketAddr) -> Self {
+        Self::begin(TcpStream::connect(address).await.unwrap(), Builder::new().initial_window_size(0)).await
+    }
+
     async fn over(socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
-        let (send, connection) = h2::client::handshake(socket).await.unwrap();
+        Self::begin(socket, &Builder::new()).await
+    }
+
+    async fn begin(socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, settings: &Builder) -> Self {
+        let (send, connection) = settings.handshake(socket).await.unwrap();
         tokio::spawn(connection);
         Self(send)
     }

@@ -208,7 +208,7 @@ impl Exchange {
     }
 
     fn in_order(&mut self, phase: Phase<'_>) -> Result<(), Status> {
-        let accepted = self.order.accept(phase);
+        let accepted = self.order.accept(phase, self.modes);
         self.abused(ProtocolError::OutOfOrder, accepted)
     }
 

@@ -104,3 +104,24 @@ async fn in_full_duplex_the_bodies_of_others_go_back_as_they_come() {
     call.close();
     assert_eq!(call.next().await, Err(Code::Ok));
 }
+
+/// One by one, each would cost the connection many times its own length until the peer takes it.
+#[tokio::test(start_paused = true)]
+async fn answers_that_are_ready_leave_together_and_the_first_waits_for_no_other() {
+    const PIECES: usize = 4_096;
+    let bench = Bench::small();
+    let mut call = bench.asked(&in_mode(DUPLEX, headers("plain", &[]))).await;
+    for piece in 1..=PIECES {
+        call.body(b"piece", piece == PIECES);
+    }
+    assert!(matches!(call.said().await, Said::Headers { authorization: Some(_), .. }));
+    for piece in 1..=PIECES {
+        let end = if piece == PIECES { End::Here } else { End::Later };
+        assert_eq!(call.said().await, Said::Piece(b"piece".as_slice().into(), end));
+    }
+    let Some((first, others)) = call.frames.split_first() else { panic!("no answer") };
+    assert!(*first < KIB, "{first}");
+    assert!(others.len() <= PIECES / 64 && others.iter().all(|length| *length < 17 * KIB), "{others:?}");
+    call.close();
+    assert_eq!(call.next().await, Err(Code::Ok));
+}
