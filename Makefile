@@ -1,11 +1,11 @@
 # What a developer runs. Everything that is installed lands in target/tools (scripts/tools.sh).
-#   make tools | build | test | lint | demo [ARGS=--check] | bench [ARGS=--paced] | bench-micro [ARGS=jwt] | bench-scale | bench-soak | flamegraph
+#   make tools | build | test | lint | demo [ARGS=--check] | bench [ARGS=--paced] | bench-micro [ARGS=jwt] | bench-scale | bench-soak | bench-loadtest | flamegraph
 SHELL := bash
 CARGO ?= cargo
 PROFILE ?= release
 ARGS ?=
 
-.PHONY: build test lint demo bench bench-micro bench-scale bench-soak flamegraph tools
+.PHONY: build test lint demo bench bench-micro bench-scale bench-soak bench-loadtest flamegraph tools
 
 build:
 	$(CARGO) build --locked --profile $(PROFILE)
@@ -37,6 +37,9 @@ bench-scale:
 
 bench-soak:
 	$(CARGO) bench --locked --bench soak -- $(ARGS)
+
+bench-loadtest:
+	benches/loadtest.sh $(ARGS)
 
 flamegraph:
 	benches/flamegraph.sh

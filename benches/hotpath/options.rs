@@ -45,7 +45,7 @@ pub(crate) struct Options {
     /// Seconds that a lane is driven in a round
     #[arg(long, value_name = "SECONDS", default_value_t = 6.0, value_parser = above_zero, requires = "paced", conflicts_with_all = ["envoy", "hold"], help_heading = PACED)]
     pub(crate) seconds: f64,
-    /// Requests a second [default: half of what the lazy no-op answers in a closed loop]
+    /// Requests a second [default: half of the lazy no-op's most]
     #[arg(long, value_name = "N", value_parser = above_zero, requires = "paced", conflicts_with_all = ["envoy", "hold", "requests", "streams"], help_heading = PACED)]
     pub(crate) rate: Option<f64>,
     /// Exit with 1 when bouncer's p99 is more than this times the lazy no-op's

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use thiserror::Error;
 
 use super::credentials::{Credentials, Readings};
+use crate::base::let_requests_pass;
 use crate::config::{Config, CredentialSettings};
 use crate::envoy::Generation;
 use crate::identity::Callers;
@@ -78,6 +79,7 @@ impl Builder {
         self.credentials.store_in(Arc::clone(&store) as _);
         let (mut faults, mut readings) = (SecretFaults::new(), Readings::new());
         let slots = config.providers.iter().map(|entry| {
+            let_requests_pass();
             let (slot, fault) = self.credentials.slot(entry, &*store, &mut readings);
             faults.extend(fault.map(|fault| format!("provider {}: {fault}", entry.provider.name)));
             slot

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use super::generation::Builder;
 use super::standing::Watch;
 use super::watched;
-use crate::base::{Fault, Severity};
+use crate::base::{Fault, Severity, behind_requests};
 use crate::config::{self, Config};
 use crate::envoy::{Current, Generation};
 use crate::secrets::Watcher;
@@ -136,6 +136,11 @@ impl Reloader {
 /// Reads files on a thread of its own: this runtime accepts connections and answers probes meanwhile. None when the work
 /// panicked: a bug, but one that must not take the server with it.
 async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let work = || {
+        // The pool's other work are files too.
+        behind_requests();
+        work()
+    };
     tokio::task::spawn_blocking(work)
         .await
         .inspect_err(|error| tracing::error!(%error, "a reload broke off"))

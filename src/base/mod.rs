@@ -1,6 +1,7 @@
 //! What every floor stands on: the two clocks, secrets that cannot be printed, text of strangers that can,
-//! faults with their place, quotas, counters that cores do not share.
+//! faults with their place, quotas, counters that cores do not share, work that requests go before.
 
+mod background;
 mod clock;
 mod expiry;
 mod fault;
@@ -11,6 +12,7 @@ mod secret;
 mod striped;
 mod text;
 
+pub use background::{behind_requests, let_requests_pass};
 pub use clock::{Clock, ManualClock, Now, SystemClock, UnixTime};
 pub use expiry::Expiry;
 pub use fault::{Fault, Place, Severity};

@@ -2,11 +2,15 @@
 //! who reads adds them up.
 
 use std::cell::Cell;
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
 thread_local! {
     static STRIPE: Cell<usize> = const { Cell::new(0) };
 }
+
+/// Asked for once: it reads files, and a configuration has thousands of counters.
+static WORKERS: LazyLock<usize> =
+    LazyLock::new(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(STRIPES));
 
 /// So many threads have a copy of their own; more than that share.
 const STRIPES: usize = 64;
@@ -43,8 +47,7 @@ impl<T: Default> Striped<T> {
 
 impl<T: Default> Default for Striped<T> {
     fn default() -> Self {
-        let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let own = (0..workers.min(STRIPES)).map(|_| OnceLock::new()).collect();
+        let own = (0..*WORKERS).map(|_| OnceLock::new()).collect();
         Self { shared: T::default(), own }
     }
 }

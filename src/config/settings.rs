@@ -151,7 +151,7 @@ pub struct Limits {
     pub max_connections: usize,
     /// Connections at once of one peer; below `max_connections` no peer has them all. Default 1 024: an Envoy opens one a
     /// worker thread and cluster, so that is four of 128 threads and two clusters behind one address, and a quarter of all. An
-    /// IPv6 network of 64 bits has 16 times as many, and at most three quarters of all.
+    /// IPv6 network of 64 bits has 16 times as many, and at most three quarters of all (or as many as one peer, where that is more).
     pub max_peer_connections: usize,
     /// Requests that wait at once for keys, a cold credential or room; of one issuer or provider a quarter. Default 10 000.
     pub max_waiting: usize,
@@ -159,7 +159,7 @@ pub struct Limits {
     pub verified_tokens: usize,
     /// A stream that waits longer for Envoy's next message ends. Default 5 min.
     pub stream_idle: Duration,
-    /// No stream lives longer. Default 1 h.
+    /// No stream lives longer; one whose peer takes nothing of what was sent ends `stream_idle` later. Default 1 h.
     pub stream_total: Duration,
     /// Longest wait for a key set or a cold credential; shorter than Envoy's own `message_timeout`. Default 400 ms.
     pub patience: Duration,
@@ -169,7 +169,13 @@ impl Limits {
     /// The longest gRPC message that is read: a body, and headers with what Envoy says beside them.
     #[must_use]
     pub fn longest_message(&self) -> usize {
-        self.max_body.saturating_add(self.max_headers.saturating_mul(2))
+        self.max_body.saturating_add(self.longest_first())
+    }
+
+    /// The same of one with headers alone, as a stream of ext_proc begins: nobody has said yet who calls.
+    #[must_use]
+    pub fn longest_first(&self) -> usize {
+        self.max_headers.saturating_mul(2)
     }
 }
 

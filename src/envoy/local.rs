@@ -21,6 +21,8 @@ struct Here {
     begun: Cell<u8>,
     full: Cell<bool>,
     alarms: Alarms,
+    /// A stream of Envoy's has begun, whose task is not there yet.
+    fresh: Cell<bool>,
 }
 
 /// Whether one stream more is taken.
@@ -47,6 +49,7 @@ impl Local {
             begun: Cell::new(0),
             full: Cell::new(false),
             alarms: Alarms::new(),
+            fresh: Cell::default(),
         }))
     }
 
@@ -55,6 +58,7 @@ impl Local {
         let here = &*self.0;
         let metrics = here.current.metrics();
         metrics.stream_began();
+        here.fresh.set(true);
         here.current.active().mine().fetch_add(1, Ordering::Relaxed);
         let place = Place(self.clone());
         let begun = here.begun.get().wrapping_add(1);
@@ -66,6 +70,13 @@ impl Local {
             here.full.set(usize::try_from(active).unwrap_or(0) > here.current.limits().max_active);
         }
         if here.full.get() { Admission::Full } else { Admission::Admitted(place) }
+    }
+
+    /// Whether the task that is made now is that of a stream of Envoy's: hyper makes it with the response to the call. Health's
+    /// may stay for as long as they like.
+    #[must_use]
+    pub fn is_of_envoy(&self) -> bool {
+        self.0.fresh.take()
     }
 
     pub(super) fn alarms(&self) -> &Alarms {

@@ -24,6 +24,10 @@ pub(super) fn told(words: &str, token: Option<&[u8]>) -> String {
 
 fn holds(words: &[u8], token: &[u8]) -> bool {
     let length = token.len().clamp(1, PIECE);
+    // As most words are.
+    if words.len() < length {
+        return false;
+    }
     let pieces: HashSet<_> = token.windows(length).collect();
     words.windows(length).any(|piece| pieces.contains(piece))
 }

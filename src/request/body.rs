@@ -84,6 +84,9 @@ impl PayloadHash {
 }
 
 impl PayloadHasher {
+    /// The most that is hashed before others have their turn, in bytes: about half a millisecond.
+    pub const SLICE: usize = 1 << 20;
+
     /// The next part.
     pub fn update(&mut self, part: &[u8]) {
         self.0.update(part);

@@ -30,7 +30,7 @@ impl<'a> Headers<'a> {
         self.lines.push(Header { name, value });
     }
 
-    /// Takes those away that `keep` is not for.
+    /// Takes those away that `keep` is not for. (Their lengths stay: more is looked at then, and nothing is missed.)
     pub fn retain(&mut self, keep: impl FnMut(&Header<'a>) -> bool) {
         self.lines.retain(keep);
     }

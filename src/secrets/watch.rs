@@ -6,12 +6,15 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Once;
 use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
+
+use crate::base::behind_requests;
 
 /// A burst of events is over when nothing happened for this long.
 const QUIET: Duration = Duration::from_millis(20);
@@ -117,7 +120,10 @@ impl Watcher {
 }
 
 fn kernel(roots: Vec<PathBuf>, sender: mpsc::Sender<()>) -> Option<RecommendedWatcher> {
+    let first = Once::new();
     let made = notify::recommended_watcher(move |event: Result<Event, notify::Error>| {
+        // On a thread of its own, which is told of each file that we read ourselves.
+        first.call_once(behind_requests);
         // An error may stand for lost events. A full channel already holds what this would say.
         if event.map_or(true, |event| is_change(&event, &roots)) {
             let _ = sender.try_send(());

@@ -28,6 +28,8 @@ struct Network([u16; 4]);
 pub struct Peers {
     places: Quota<PeerAddress>,
     networks: Quota<Network>,
+    /// What a network's share comes from, to be named where it is full.
+    network_limit: ConnectionLimit,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     told: Throttle,
@@ -49,9 +51,17 @@ impl Peers {
     pub fn new(limits: &Limits, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
         let (all, each) = (limits.max_connections, limits.max_peer_connections);
         // A host that is alone in its network leaves room for others.
-        let network = each.saturating_mul(ADDRESSES).min(all.saturating_mul(3) / 4).max(each);
-        let (places, networks) = (Quota::new(all, each), Quota::new(usize::MAX, network));
-        Self { places, networks, clock, metrics, told: Throttle::per_second(1) }
+        let (addresses, most) = (each.saturating_mul(ADDRESSES), all.saturating_mul(3) / 4);
+        let network_limit = if addresses > most { ConnectionLimit::All } else { ConnectionLimit::Peer };
+        let networks = Quota::new(usize::MAX, addresses.min(most).max(each));
+        Self {
+            places: Quota::new(all, each),
+            networks,
+            network_limit,
+            clock,
+            metrics,
+            told: Throttle::per_second(1),
+        }
     }
 
     /// A place for a connection of `peer`, or none: then it is to be closed at once. Were it to wait instead, an Envoy would take
@@ -60,7 +70,7 @@ impl Peers {
         let network = match peer {
             PeerAddress::V6(address) => match self.networks.take(Network::of(address)) {
                 Ok(network) => Some(network),
-                Err(_) => return self.refuse(&Network::of(address), ConnectionLimit::Peer),
+                Err(_) => return self.refuse(&Network::of(address), self.network_limit),
             },
             PeerAddress::V4(_) | PeerAddress::Unix => None,
         };

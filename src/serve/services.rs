@@ -103,9 +103,10 @@ impl Services {
 }
 
 impl LocalServices {
-    /// Has the deadlines of streams pass. Never ends.
-    pub async fn keep_time(&self) {
-        self.current.keep_time().await;
+    /// The server as this worker has it.
+    #[must_use]
+    pub fn current(&self) -> &Local {
+        &self.current
     }
 
     /// Answers one call.

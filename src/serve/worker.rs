@@ -24,6 +24,7 @@ use super::tls::{Peer, Tls};
 use super::write_timeout::WriteTimeout;
 use crate::base::count_as_worker;
 use crate::config::Limits;
+use crate::envoy::Local;
 
 /// A TLS handshake, or the first bytes of HTTP/2, that take longer are nobody's. A refused peer stays no longer either.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -70,8 +71,8 @@ pub struct WorkersError(#[from] io::Error);
 struct Counted(Arc<AtomicUsize>);
 
 /// Spawns hyper's stream tasks on the worker's own thread.
-#[derive(Clone, Copy)]
-struct OnThisThread;
+#[derive(Clone)]
+struct OnThisThread(Local);
 
 impl Workers {
     /// Starts `count` workers.
@@ -140,7 +141,7 @@ impl Worker {
             runtime.block_on(async {
                 tokio::select! {
                     () = serve => {}
-                    () = services.keep_time() => {}
+                    () = services.current().keep_time() => {}
                     // An error means that the server itself is gone.
                     _ = stopped.wait_for(|stopped| *stopped) => {}
                 }
@@ -232,8 +233,9 @@ where
         begun = Begun::read(io, HANDSHAKE) => begun?,
         () = drain.begins() => return Ok(()),
     };
+    let executor = OnThisThread(services.current().clone());
     let service = service_fn(move |request| services.call(peer, request));
-    let connection = http2::Builder::new(OnThisThread)
+    let connection = http2::Builder::new(executor)
         .timer(TokioTimer::new())
         // hyper's own default of 200 would queue an Envoy worker's requests behind each other.
         .max_concurrent_streams(limits.max_streams)
@@ -262,7 +264,11 @@ const RESETS: usize = 1_024;
 
 impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for OnThisThread {
     fn execute(&self, task: F) {
-        tokio::task::spawn_local(task);
+        if self.0.is_of_envoy() {
+            tokio::task::spawn_local(self.0.clone().bounded(task));
+        } else {
+            tokio::task::spawn_local(task);
+        }
     }
 }
 

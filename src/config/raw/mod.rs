@@ -265,7 +265,7 @@ pub(super) struct Limits {
     #[schemars(range(min = 1, max = 1_000_000))]
     pub(super) max_connections: Option<u32>,
     /// Connections at once of one peer: an address, or everybody on the Unix sockets. An IPv6 network of 64 bits has 16 times as
-    /// many, at most three quarters of max_connections. Below max_connections no peer has them all. Default 1024.
+    /// many, at most three quarters of max_connections or max_peer_connections, where that is more. Below max_connections no peer has them all. Default 1024.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub(super) max_peer_connections: Option<u32>,
     /// Streams and checks without an answer at once, over all connections. Who comes beyond is refused (503) and not read. Default 100000.

@@ -13,7 +13,7 @@ use tonic::Status;
 use super::request::Seen;
 use super::{Authorization, Next};
 use crate::base::Now;
-use crate::envoy::alarms::Alarm;
+use crate::envoy::alarms::{Alarm, FIRST_BYTES};
 use crate::envoy::budget::Room;
 use crate::envoy::current::Generation;
 use crate::envoy::grpc::{Frame, Inbound, trailers};
@@ -23,9 +23,6 @@ use crate::request::BodyFault;
 
 /// Shorter messages have headers only, or a body that is hardly more; no room is taken for them.
 const SMALL: usize = 64 << 10;
-
-/// The longest time for the first bytes: Envoy sends them with the call.
-const FIRST: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// A check and its answer.
 pub struct Checking<B> {
@@ -137,9 +134,9 @@ where
     /// Whether it is answered too late: a peer that never ends its message must not hold its place for ever.
     fn poll_overdue(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let idle = self.service.0.limits().stream_idle;
-        let idle = if matches!(self.state, State::Begun) { idle.min(FIRST) } else { idle };
+        let idle = if matches!(self.state, State::Begun) { idle.min(FIRST_BYTES) } else { idle };
         let current = &self.service.0;
-        let since = *self.since.get_or_insert(current.last_tick());
+        let since = *self.since.get_or_insert_with(Instant::now);
         current.poll_alarm(&mut self.alarm, since + idle, context)
     }
 }

@@ -32,9 +32,6 @@ use crate::telemetry::Service;
 #[derive(Clone)]
 pub struct Authorization(Local);
 
-/// The most that is hashed before others have their turn.
-const SLICE: usize = 1 << 20;
-
 /// What a check leads to.
 enum Next {
     Reply(Frame),
@@ -168,7 +165,9 @@ impl Authorization {
 /// Hashes the body of a check, and lets others have their turn.
 async fn hash(frame: &[u8]) -> PayloadHash {
     let mut hasher = PayloadHasher::default();
-    for slice in Check::read(frame).map(|check| check.raw_body()).unwrap_or_default().chunks(SLICE) {
+    for slice in
+        Check::read(frame).map(|check| check.raw_body()).unwrap_or_default().chunks(PayloadHasher::SLICE)
+    {
         hasher.update(slice);
         tokio::task::yield_now().await;
     }

@@ -4,7 +4,8 @@ use crate::envoy::facts::RouteMetadata;
 use crate::envoy::headers::{HeaderMapError, MAX_LINES, read_map, text};
 use crate::envoy::wire::{Fields, WireError, map_entry, once};
 use crate::request::{
-    Body, BodyFault, EnvoyFacts, Half, Header, Headers, PayloadHash, PeerFacts, RequestError, RequestView,
+    Body, BodyFault, EnvoyFacts, Half, Headers, PayloadHash, PayloadHasher, PeerFacts, RequestError,
+    RequestView,
 };
 
 /// The parts of the message that are read.
@@ -43,9 +44,6 @@ struct Shown<'a> {
     /// It is cut off.
     partial: bool,
 }
-
-/// A longer body is not hashed while others wait.
-const AT_ONCE: usize = 1 << 20;
 
 impl<'a> Check<'a> {
     pub(super) fn read(frame: &'a [u8]) -> Result<Self, WireError> {
@@ -139,13 +137,8 @@ fn read_http(http: &[u8]) -> Result<(Headers<'_>, Shown<'_>), HeaderMapError> {
     if let Some(map) = map {
         read_map(map, &mut headers)?;
     }
-    headers.retain(|line| {
-        // By its length first: this is every line of every request.
-        if matches!(line.name.len(), 14 | 17 | 25) {
-            shown.note(*line);
-        }
-        !line.name.starts_with(b":")
-    });
+    headers.retain(|line| !line.name.starts_with(b":"));
+    shown.note(&headers);
     for (name, value) in [(b":method".as_slice(), method), (b":path", path), (b":authority", host)] {
         headers.push(name, value.unwrap_or_default());
     }
@@ -153,13 +146,14 @@ fn read_http(http: &[u8]) -> Result<(Headers<'_>, Shown<'_>), HeaderMapError> {
 }
 
 impl<'a> Shown<'a> {
-    /// Takes down what a line says of the body.
-    fn note(&mut self, line: Header<'_>) {
-        if line.is("x-envoy-auth-partial-body") {
+    /// Takes down what the lines say of the body.
+    fn note(&mut self, headers: &Headers<'_>) {
+        for value in headers.all("x-envoy-auth-partial-body") {
             self.buffered = true;
-            self.partial |= line.value != b"false";
-        } else if line.is("transfer-encoding") || line.is("content-length") {
-            self.announced |= line.value != b"0";
+            self.partial |= value != b"false";
+        }
+        for value in headers.all("transfer-encoding").chain(headers.all("content-length")) {
+            self.announced |= value != b"0";
             self.measured = true;
         }
     }
@@ -190,7 +184,7 @@ impl<'a> Shown<'a> {
             raw if !view.is_long(raw.len()) => Body::Lost(BodyFault::Length),
             raw => match seen.hash {
                 Some(hash) => Body::Hashed(hash),
-                None if raw.len() > AT_ONCE => Body::Awaited,
+                None if raw.len() > PayloadHasher::SLICE => Body::Awaited,
                 None => Body::Whole(raw),
             },
         }

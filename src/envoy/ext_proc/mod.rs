@@ -44,7 +44,7 @@ impl ExternalProcessor {
     {
         let (parts, body) = request.into_parts();
         let exchange = Exchange::new(self.0.clone(), Wiring::read(&parts.headers));
-        head(Answers::new(exchange, Inbound::new(body, self.0.limits().longest_message())))
+        head(Answers::new(exchange, Inbound::new(body, self.0.limits().longest_first())))
     }
 }
 

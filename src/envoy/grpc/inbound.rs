@@ -34,6 +34,11 @@ where
         Self { body, longest, read: Read::Whole(Bytes::new()), ended: false }
     }
 
+    /// From now on messages may be so long.
+    pub(in crate::envoy) fn admit(&mut self, longest: usize) {
+        self.longest = longest;
+    }
+
     /// The next message; none when the caller has no more.
     ///
     /// # Errors
@@ -147,7 +152,13 @@ impl Read {
     fn split_to(&mut self, length: usize) -> Bytes {
         match self {
             Self::Whole(bytes) => bytes.split_to(length),
-            Self::Parts(bytes) => bytes.split_to(length).freeze(),
+            Self::Parts(bytes) => {
+                let message = bytes.split_to(length).freeze();
+                // A part of one DATA frame. Left where it is, it would keep the message's memory for as long as the stream lives.
+                let rest = Bytes::copy_from_slice(bytes);
+                *self = Self::Whole(rest);
+                message
+            }
         }
     }
 }
@@ -222,5 +233,16 @@ mod tests {
         assert_eq!(read(vec![[&[1], &whole[1..]].concat()], 10), [Err(Code::Unimplemented)]);
         assert_eq!(read(vec![[&[2], &whole[1..]].concat()], 10), [Err(Code::Internal)]);
         assert_eq!(read(vec![], 10), []);
+    }
+
+    #[test]
+    fn nothing_is_kept_of_a_message_that_was_taken() {
+        let whole = frame(&vec![7; 1 << 20]);
+        let pieces: Vec<_> = whole.chunks(16 << 10).map(<[u8]>::to_vec).collect();
+        let mut inbound = Inbound::new(Pieces(pieces.into()), 2 << 20);
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let Poll::Ready(Some(Ok(message))) = inbound.poll_message(&mut context) else { panic!() };
+        assert_eq!(message.len(), 1 << 20);
+        assert!(message.is_unique(), "its memory goes with it");
     }
 }

@@ -4,6 +4,7 @@
 mod callers;
 mod connections;
 mod frames;
+mod held;
 mod streams;
 mod waiting;
 

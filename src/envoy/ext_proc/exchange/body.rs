@@ -10,9 +10,6 @@ use crate::envoy::ext_proc::response::{request_piece, trailers};
 use crate::envoy::grpc::Frame;
 use crate::request::{BodyFault, PayloadHash, PayloadHasher};
 
-/// The most that is hashed before others have their turn: about half a millisecond.
-const SLICE: usize = 1 << 20;
-
 /// The largest piece that goes back (Envoy's documentation of `FULL_DUPLEX_STREAMED`).
 const PIECE: usize = 64 << 10;
 
@@ -118,7 +115,7 @@ impl Incoming {
 
     /// Hashes some of it.
     pub(super) fn catch_up(&mut self) {
-        let slice = self.behind.split_to(self.behind.len().min(SLICE));
+        let slice = self.behind.split_to(self.behind.len().min(PayloadHasher::SLICE));
         self.hasher.update(&slice);
     }
 

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tonic::{Code, Status};
 
 use super::{Exchange, Next, State};
-use crate::envoy::alarms::Alarm;
+use crate::envoy::alarms::{Alarm, FIRST_BYTES};
 use crate::envoy::ext_proc::request::BodyMode;
 use crate::envoy::grpc::{Frame, Inbound, trailers};
 use crate::request::BodyFault;
@@ -43,11 +43,8 @@ pub(super) struct Waits {
     alarm: Option<Alarm>,
 }
 
-/// So long a stream that is answered lives on while the server is going: most have ended by then.
+/// While the server is going, a stream that is answered ends so long after it began to wait: most have ended by then.
 const FAREWELL: std::time::Duration = std::time::Duration::from_secs(2);
-
-/// The longest time for the first message.
-const FIRST: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Answers that are ready together leave together, up to about so many bytes: one by one, each costs the connection many times
 /// its own length until the peer takes it.
@@ -80,18 +77,19 @@ impl Exchange {
     /// going, once the request's headers are answered: the provider may take minutes for the rest, and a stream that is cut
     /// off at the drain's end would cost the caller the whole answer.
     fn overdue(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let (limits, now) = (self.current.limits(), self.current.last_tick());
-        let idle = *self.waits.idle.get_or_insert(now);
+        let limits = self.current.limits();
+        let idle = *self.waits.idle.get_or_insert_with(Instant::now);
         let began = *self.waits.began.get_or_insert(idle);
         let patience = match self.state {
             // Envoy sends the headers with the stream.
-            State::Unanswered => limits.stream_idle.min(FIRST),
+            State::Unanswered => limits.stream_idle.min(FIRST_BYTES),
             _ => limits.stream_idle,
         };
-        let end = (idle + patience).min(began + limits.stream_total);
-        if self.current.is_draining() && now >= began + FAREWELL && self.is_answered() {
-            return Poll::Ready(());
-        }
+        let longest = match self.current.is_draining() && self.is_answered() {
+            true => FAREWELL,
+            false => limits.stream_total,
+        };
+        let end = (idle + patience).min(began + longest);
         self.current.poll_alarm(&mut self.waits.alarm, end, context)
     }
 
@@ -206,7 +204,10 @@ impl Exchange {
                         self.waits.idle = None;
                     }
                     match self.state {
-                        State::Unanswered => self.next(|this| this.first(frame)),
+                        State::Unanswered => {
+                            inbound.admit(self.current.limits().longest_message());
+                            self.next(|this| this.first(frame))
+                        }
                         _ => self.next(|this| this.message(&frame)),
                     }
                 }
