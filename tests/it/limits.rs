@@ -15,23 +15,26 @@ use crate::support::{CHECK, Direct, PATIENCE, PROCESS, Raw};
 async fn a_message_over_the_limit_ends_with_an_error_and_one_at_the_limit_is_read() {
     let direct =
         Direct::with(|config| config["limits"] = json!({"max_body": "64KiB", "max_headers": "16KiB"}));
-    let limit = (64 + 2 * 16) << 10;
     let question = Question::chat(&direct.token());
     let mut connection = Raw::connect(direct.grpc).await;
-    for (size, read) in [(limit - 1, true), (limit, true), (limit + 1, false), (16 * limit, false)] {
+    // A stream's first message has no body in it.
+    let limits = [
+        (PROCESS, question.message().encode_to_vec(), 32 << 10),
+        (CHECK, question.check().encode_to_vec(), 96 << 10),
+    ];
+    for (path, message, limit) in limits {
         // A field that nobody knows (number 1000) makes the message as long as wanted.
-        let padded = |mut message: Vec<u8>| {
+        let padded = |size: usize| {
+            let mut message = message.clone();
             let padding = size - message.len() - 5;
             message.extend([0xc2, 0x3e]);
             prost::encoding::encode_varint(u64::try_from(padding).unwrap(), &mut message);
             message.resize(size, 0);
             message
         };
-        for (path, message) in
-            [(PROCESS, question.message().encode_to_vec()), (CHECK, question.check().encode_to_vec())]
-        {
+        for (size, read) in [(limit - 1, true), (limit, true), (limit + 1, false), (16 * limit, false)] {
             let mut stream = connection.open(path).await.unwrap();
-            stream.frame(&padded(message));
+            stream.frame(&padded(size));
             stream.close();
             let code = stream.end().await.unwrap();
             assert_eq!(code == Code::Ok, read, "{path} {size}: {code:?}");
