@@ -1,5 +1,8 @@
 //! A server without a socket: the services are called with the frames that Envoy would send, and their answers are read.
 
+#[path = "said.rs"]
+mod said;
+
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,10 +15,9 @@ use prost_types::{Struct, Value, value::Kind};
 use tokio::sync::mpsc;
 use tonic::{Code, Status};
 
-use super::wire::pb::envoy::config::core::v3::{HeaderMap, HeaderValue, HeaderValueOption};
+use super::wire::pb::envoy::config::core::v3::{HeaderMap, HeaderValue};
 use super::wire::pb::envoy::service::auth::v3::CheckResponse;
 use super::wire::pb::envoy::service::ext_proc::v3::processing_request::Request as Part;
-use super::wire::pb::envoy::service::ext_proc::v3::processing_response::Response;
 use super::wire::pb::envoy::service::ext_proc::v3::{
     HttpBody, HttpHeaders, ProcessingRequest, ProcessingResponse, ProtocolConfiguration,
 };
@@ -32,6 +34,8 @@ use crate::provider::{AuthType, Catalog, Glob, Match, Provider, ProviderKind};
 use crate::request::{Body as Shown, EnvoyFacts, Half, Headers, RequestView};
 use crate::telemetry::Metrics;
 use crate::token::{Slot, Store};
+
+pub(super) use self::said::{End, Said, Stripped};
 
 pub(super) const KIB: usize = 1 << 10;
 pub(super) const MIB: usize = 1 << 20;
@@ -287,70 +291,6 @@ impl Call {
     pub(super) async fn ready(&mut self) -> Option<Result<ProcessingResponse, Code>> {
         tokio::time::timeout(std::time::Duration::ZERO, self.next()).await.ok()
     }
-}
-
-/// An answer in short.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Said {
-    /// Go on: the `authorization` that is set, and whether the caller's is removed.
-    Headers {
-        authorization: Option<String>,
-        stripped: Stripped,
-    },
-    Body {
-        authorization: Option<String>,
-    },
-    Piece(Bytes, End),
-    Refused(i32, String),
-    Other,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stripped {
-    Yes,
-    No,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    Here,
-    Later,
-}
-
-impl Said {
-    pub(super) fn of(answer: &ProcessingResponse) -> Self {
-        use super::wire::pb::envoy::service::ext_proc::v3::body_mutation::Mutation;
-        match answer.response.clone().unwrap() {
-            Response::RequestHeaders(headers) => {
-                let mutation = headers.response.unwrap().header_mutation.unwrap();
-                let removed = mutation.remove_headers.iter().any(|name| name == "authorization");
-                let stripped = if removed { Stripped::Yes } else { Stripped::No };
-                Self::Headers { authorization: authorization(&mutation.set_headers), stripped }
-            }
-            Response::RequestBody(body) => {
-                let common = body.response.unwrap_or_default();
-                match common.body_mutation.and_then(|body| body.mutation) {
-                    Some(Mutation::StreamedResponse(piece)) => {
-                        Self::Piece(piece.body, if piece.end_of_stream { End::Here } else { End::Later })
-                    }
-                    None => Self::Body {
-                        authorization: authorization(&common.header_mutation.unwrap_or_default().set_headers),
-                    },
-                }
-            }
-            Response::ImmediateResponse(no) => Self::Refused(
-                no.status.unwrap().code,
-                no.details.strip_prefix("bouncer_").unwrap().to_owned(),
-            ),
-            _ => Self::Other,
-        }
-    }
-}
-
-fn authorization(set: &[HeaderValueOption]) -> Option<String> {
-    let mut lines = set.iter().filter_map(|line| line.header.as_ref());
-    let line = lines.find(|line| line.key == "authorization")?;
-    Some(String::from_utf8(line.raw_value.clone()).unwrap())
 }
 
 /// The lines of a request to `HOST`, of which the caller's own token is one.
