@@ -2,6 +2,7 @@
 # One run of `bouncer loadtest` against `bouncer serve` on this machine: its text on the terminal, its report as
 # benches/loadtest.html, and of that the latencies and the time line as benches/loadtest.svg.
 #   benches/loadtest.sh [OPTIONS OF loadtest ...]        default: --rate 10000 --duration 30s
+# BOUNCER=FILE takes that program instead of building one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ $# -gt 0 ] || set -- --rate 10000 --duration 30s
@@ -14,8 +15,8 @@ stop() {
 }
 trap stop EXIT
 
-cargo build --locked --quiet --release
-bouncer=${CARGO_TARGET_DIR:-target}/release/bouncer
+bouncer=${BOUNCER:-${CARGO_TARGET_DIR:-target}/release/bouncer}
+[ -n "${BOUNCER:-}" ] || cargo build --locked --quiet --release
 mkdir -p "$work/secrets/openai"
 (umask 077 && head -c 24 /dev/urandom | base64 >"$work/secrets/openai/api_key")
 openssl ecparam -name prime256v1 -genkey -noout -out "$work/key.pem"

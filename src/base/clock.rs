@@ -4,8 +4,6 @@ use std::fmt;
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use rustix::time::{ClockId, clock_gettime};
-
 /// Seconds since the Unix epoch, as JWTs (`NumericDate`, RFC 7519 section 2) and certificates count them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct UnixTime(pub u64);
@@ -66,10 +64,10 @@ impl fmt::Debug for UnixTime {
 impl Clock for SystemClock {
     #[allow(clippy::disallowed_methods, reason = "this is the room that may")]
     fn now(&self) -> Now {
-        // The calendar as of the kernel's last tick, at most 10 ms ago: only whole seconds are asked for, and it costs a fifth.
-        let unix = clock_gettime(ClockId::RealtimeCoarse).tv_sec;
-        // A clock before 1970 reads as 1970: every token is then from the future and is refused.
-        Now { unix: UnixTime(unix.try_into().unwrap_or(0)), instant: Instant::now() }
+        // A clock before 1970 reads as 1970: every token is then from the future and is refused. (The kernel's coarse clock would
+        // cost a fifth, and be in the second before for some milliseconds, where a token of this second is from the future too.)
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        Now { unix: UnixTime(unix), instant: Instant::now() }
     }
 
     #[allow(clippy::disallowed_methods, reason = "this is the room that may")]

@@ -5,8 +5,12 @@ use envoy_types::pb::envoy::extensions::filters::http::ext_proc::v3::processing_
 use envoy_types::pb::envoy::service::ext_proc::v3::processing_request::Request as Phase;
 use envoy_types::pb::envoy::service::ext_proc::v3::{HttpBody, ProcessingRequest, ProtocolConfiguration};
 use prost::Message as _;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tonic::Code;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 
 use super::holds_at_most;
 use crate::support::grpc::{Question, Stream, process, said};
@@ -79,6 +83,9 @@ async fn nothing_of_a_body_is_kept_while_the_provider_thinks() {
 async fn a_peer_that_takes_no_answer_keeps_no_room_of_bodies() {
     let limits = json!({"max_body": "1MiB", "body_memory": "2MiB", "stream_idle": "500ms"});
     let direct = signing(limits);
+    let mut watch = HealthClient::new(direct.channel().await);
+    let mut watch = watch.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
+    assert_eq!(watch.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
     let mut peer = Raw::connect_without_window(direct.grpc).await;
     let mut untaken = Vec::new();
     for _ in 0..2 {
@@ -97,6 +104,9 @@ async fn a_peer_that_takes_no_answer_keeps_no_room_of_bodies() {
     let mut stream = Stream::open(&direct.channel().await, &[]).await.unwrap();
     stream.send(bedrock(&direct).message());
     assert!(stream.next().await.unwrap().unwrap().mode_override.is_some());
+    // Who watches health says nothing either, was there before them, and still is.
+    direct.process.signal(Signal::TERM);
+    assert_eq!(watch.message().await.unwrap().unwrap().status(), ServingStatus::NotServing);
 }
 
 /// A first message has no body in it, and nobody knows yet who calls.
