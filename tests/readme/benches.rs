@@ -34,6 +34,8 @@ fn each_bench_takes_the_options_that_are_told_of_it() {
             "-soak" => parsed::<soak::Options>(arguments),
             // The options of criterion.
             "-micro" => Ok(()),
+            // Those of `bouncer loadtest`, which README has.
+            "-loadtest" if arguments.is_empty() => Ok(()),
             _ => panic!("an unchecked command: make bench{command}"),
         };
         assert_eq!(taken, Ok(()), "make bench{command}");
