@@ -72,10 +72,10 @@ impl Local {
         if here.full.get() { Admission::Full } else { Admission::Admitted(place) }
     }
 
-    /// Whether the task that is made now is that of a stream of Envoy's: hyper makes it with the response to the call. Health's
-    /// may stay for as long as they like.
+    /// Whether a stream of Envoy's has begun since this was asked last. Then the task that is made now is its: hyper makes it with
+    /// the response to the call. Health's may stay for as long as they like.
     #[must_use]
-    pub fn is_of_envoy(&self) -> bool {
+    pub fn take_begun(&self) -> bool {
         self.0.fresh.take()
     }
 

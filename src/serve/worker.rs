@@ -264,7 +264,7 @@ const RESETS: usize = 1_024;
 
 impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for OnThisThread {
     fn execute(&self, task: F) {
-        if self.0.is_of_envoy() {
+        if self.0.take_begun() {
             tokio::task::spawn_local(self.0.clone().bounded(task));
         } else {
             tokio::task::spawn_local(task);

@@ -23,7 +23,7 @@ fn direct() -> Direct {
 }
 
 /// The same with these limits.
-fn direct_with(limits: Value) -> Direct {
+pub(crate) fn direct_with(limits: Value) -> Direct {
     let secret = "a-secret-access-key-of-tests-and-of-no-account";
     let direct = Direct::begin(
         crate::support::Issuer::start(),
@@ -44,20 +44,20 @@ fn direct_with(limits: Value) -> Direct {
     direct
 }
 
-fn question(direct: &Direct) -> Question {
+pub(crate) fn question(direct: &Direct) -> Question {
     Question::chat(&direct.token())
         .to("aws")
         .without(":path")
         .line(":path", "/model/anthropic.claude-v1%3A0/converse")
 }
 
-fn in_mode(mode: BodySendMode, question: &Question) -> ProcessingRequest {
+pub(crate) fn in_mode(mode: BodySendMode, question: &Question) -> ProcessingRequest {
     let protocol_config =
         Some(ProtocolConfiguration { request_body_mode: mode.into(), ..ProtocolConfiguration::default() });
     ProcessingRequest { protocol_config, ..question.message() }
 }
 
-fn body(body: &[u8], end_of_stream: bool) -> Phase {
+pub(crate) fn body(body: &[u8], end_of_stream: bool) -> Phase {
     Phase::RequestBody(HttpBody { body: body.to_vec(), end_of_stream, ..HttpBody::default() })
 }
 

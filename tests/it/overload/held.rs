@@ -2,60 +2,26 @@
 
 use bytes::Bytes;
 use envoy_types::pb::envoy::extensions::filters::http::ext_proc::v3::processing_mode::BodySendMode;
-use envoy_types::pb::envoy::service::ext_proc::v3::processing_request::Request as Phase;
-use envoy_types::pb::envoy::service::ext_proc::v3::{HttpBody, ProcessingRequest, ProtocolConfiguration};
+use envoy_types::pb::envoy::service::ext_proc::v3::ProcessingRequest;
 use prost::Message as _;
 use rustix::process::Signal;
-use serde_json::{Value, json};
+use serde_json::json;
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use super::holds_at_most;
+use crate::bodies::{body, direct_with, in_mode, question};
 use crate::support::grpc::{Question, Stream, process, said};
-use crate::support::{Direct, PROCESS, Raw, entry};
+use crate::support::{Direct, PROCESS, Raw};
 
 const MIB: usize = 1 << 20;
-
-/// With an entry that signs.
-fn signing(limits: Value) -> Direct {
-    let direct = Direct::quietly(
-        |files| {
-            files.write_secret("aws", "access_key_id", "AKIDEXAMPLE");
-            files.write_secret("aws", "secret_access_key", "a-secret-access-key-of-tests-and-of-no-account");
-        },
-        |config| {
-            let mut aws = entry("aws", "bedrock");
-            aws["auth_type"] = json!("aws_sigv4");
-            aws["aws"] = json!({"region": "us-east-1"});
-            config["providers"].as_array_mut().unwrap().push(aws);
-            config["limits"] = limits;
-        },
-    );
-    direct.bouncer.serves();
-    direct
-}
-
-fn bedrock(direct: &Direct) -> Question {
-    let path = "/model/anthropic.claude-v1%3A0/converse";
-    Question::chat(&direct.token()).to("aws").without(":path").line(":path", path)
-}
-
-fn body(body: &[u8], end_of_stream: bool) -> Phase {
-    Phase::RequestBody(HttpBody { body: body.to_vec(), end_of_stream, ..HttpBody::default() })
-}
-
-fn in_mode(mode: BodySendMode, message: ProcessingRequest) -> ProcessingRequest {
-    let protocol_config =
-        Some(ProtocolConfiguration { request_body_mode: mode.into(), ..ProtocolConfiguration::default() });
-    ProcessingRequest { protocol_config, ..message }
-}
 
 /// One after the other: never more than one body is on its way. The provider thinks, and the streams live on, as Envoy has it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn nothing_of_a_body_is_kept_while_the_provider_thinks() {
-    let direct = signing(json!({"max_body": "8MiB", "body_memory": "8MiB"}));
+    let direct = direct_with(json!({"max_body": "8MiB", "body_memory": "8MiB"}));
     let channel = direct.channel().await;
     process(&channel, &Question::chat(&direct.token())).await.authorization();
     let large = vec![b'x'; 8 * MIB];
@@ -63,15 +29,15 @@ async fn nothing_of_a_body_is_kept_while_the_provider_thinks() {
     let before = direct.resident();
     for _ in 0..16 {
         let mut stream = Stream::open(&channel, &[]).await.unwrap();
-        stream.send(bedrock(&direct).message());
+        stream.send(question(&direct).message());
         assert!(stream.next().await.unwrap().unwrap().mode_override.is_some());
         stream.phase(body(&large, true));
         stream.next().await.unwrap().unwrap();
         held.push(stream);
         // One that nobody signs, of a filter with request_body_mode BUFFERED.
         let mut stream = Stream::open(&channel, &[]).await.unwrap();
-        let question = in_mode(BodySendMode::Buffered, Question::chat(&direct.token()).message());
-        said(&question, &mut stream).await.authorization();
+        let asked = in_mode(BodySendMode::Buffered, &Question::chat(&direct.token()));
+        said(&asked, &mut stream).await.authorization();
         stream.phase(body(&large, true));
         stream.next().await.unwrap().unwrap();
         held.push(stream);
@@ -82,7 +48,7 @@ async fn nothing_of_a_body_is_kept_while_the_provider_thinks() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_peer_that_takes_no_answer_keeps_no_room_of_bodies() {
     let limits = json!({"max_body": "1MiB", "body_memory": "2MiB", "stream_idle": "500ms"});
-    let direct = signing(limits);
+    let direct = direct_with(limits);
     let mut watch = HealthClient::new(direct.channel().await);
     let mut watch = watch.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
     assert_eq!(watch.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
@@ -90,8 +56,8 @@ async fn a_peer_that_takes_no_answer_keeps_no_room_of_bodies() {
     let mut untaken = Vec::new();
     for _ in 0..2 {
         let mut stream = peer.open(PROCESS).await.unwrap();
-        let question = in_mode(BodySendMode::FullDuplexStreamed, bedrock(&direct).message());
-        stream.frame(&question.encode_to_vec());
+        let asked = in_mode(BodySendMode::FullDuplexStreamed, &question(&direct));
+        stream.frame(&asked.encode_to_vec());
         for phase in [body(&[b'x'; 100], false), body(b"", true)] {
             stream.frame(
                 &ProcessingRequest { request: Some(phase), ..ProcessingRequest::default() }.encode_to_vec(),
@@ -102,7 +68,7 @@ async fn a_peer_that_takes_no_answer_keeps_no_room_of_bodies() {
     direct.until_metric("bouncer_requests_total", &["decision=\"permit\""], |count| count == 2.0);
     direct.until_metric("bouncer_streams_active", &[], |streams| streams == 0.0);
     let mut stream = Stream::open(&direct.channel().await, &[]).await.unwrap();
-    stream.send(bedrock(&direct).message());
+    stream.send(question(&direct).message());
     assert!(stream.next().await.unwrap().unwrap().mode_override.is_some());
     // Who watches health says nothing either, was there before them, and still is.
     direct.process.signal(Signal::TERM);
