@@ -303,6 +303,9 @@ mod tests {
                 prop_assert_eq!(fields, [(1, Value::Bytes(first)), (3, Value::Bytes(value))]);
             }
             prop_assert_eq!(map_entry(&message), any_map_entry(&message));
+            // With something after the two fields it is no pair.
+            let more = [whole.as_slice(), &message].concat();
+            prop_assert_eq!(pair::<{ 3 << 3 | 2 }>(&more).is_some(), short && message.is_empty());
         }
 
         #[test]
